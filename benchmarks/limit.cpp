@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: BSL-1.0
+// The physical limit of this wire on this machine: frames encoded beforehand, as many in one write as the window has
+// room for, acknowledgements only counted. One thread, one non-blocking socket.
+//
+//   bench_limit [--url http://HOST:PORT] [--messages N] [--seconds N] [--window N] [--payload N]
+#include "measure.hpp"
+#include "wire.hpp"
+
+#include <netdb.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <deque>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace {
+
+int connect_to(const bench::target& to) {
+    addrinfo hints{};
+    hints.ai_family = AF_INET;
+    hints.ai_socktype = SOCK_STREAM;
+    addrinfo* found = nullptr;
+    if (::getaddrinfo(to.host.c_str(), to.port.c_str(), &hints, &found) != 0) bench::fail(to.host + ": not found");
+    const int socket = ::socket(found->ai_family, found->ai_socktype, 0);
+    const int on = 1;
+    if (socket < 0 || ::connect(socket, found->ai_addr, found->ai_addrlen) != 0)
+        bench::fail(to.authority() + ": " + std::strerror(errno));
+    ::setsockopt(socket, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    ::freeaddrinfo(found);
+    return socket;
+}
+
+/// Sends a request and returns what comes until `end` is in it.
+std::string ask(int socket, const std::string& request, std::string_view end) {
+    if (::send(socket, request.data(), request.size(), MSG_NOSIGNAL) != static_cast<ssize_t>(request.size()))
+        bench::fail("the request could not be sent");
+    std::string answer;
+    while (answer.find(end) == std::string::npos) {
+        char bytes[4096];
+        const ssize_t n = ::recv(socket, bytes, sizeof bytes, 0);
+        if (n <= 0) bench::fail("no answer to: " + request);
+        answer.append(bytes, static_cast<std::size_t>(n));
+    }
+    return answer;
+}
+
+int open_producer(const bench::target& to) {
+    std::string otp;
+    if (to.gdn) {
+        const int socket = connect_to(to);
+        otp = bench::otp_in(ask(socket,
+                                "POST /apid/otp HTTP/1.1\r\nHost: " + to.authority() +
+                                    "\r\nAuthorization: apikey _mm.benchmark.secret\r\nContent-Length: 0\r\n\r\n",
+                                "}"));
+        ::close(socket);
+    }
+    const int socket = connect_to(to);
+    const std::string answer = ask(socket,
+                                   "GET " + to.path(otp) + " HTTP/1.1\r\nHost: " + to.authority() +
+                                       "\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+                                       "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n",
+                                   "\r\n\r\n");
+    if (!answer.starts_with("HTTP/1.1 101")) bench::fail(answer);
+    return socket;
+}
+
+/// RFC 6455 5.2 with a fixed masking key: appended to `out`.
+void append_frame(std::string& out, std::string_view text) {
+    constexpr char key[4] = {'\x37', '\xfa', '\x21', '\x3d'};
+    const std::size_t n = text.size();
+    out += '\x81';
+    const int width = n < 126 ? 0 : n < 65536 ? 2 : 8;
+    out += static_cast<char>(0x80u | (width == 0 ? n : width == 2 ? 126u : 127u));
+    for (int i = width - 1; i >= 0; --i) out += static_cast<char>(n >> (8 * i) & 0xff);
+    out.append(key, 4);
+    for (std::size_t i = 0; i < n; ++i) out += static_cast<char>(text[i] ^ key[i % 4]);
+}
+
+/// Frames with the contexts 0, 1, 2 ... that are sent again and again.
+struct frame_ring {
+    frame_ring(std::size_t payload_size, std::size_t window) {
+        const std::string payload = bench::make_payload(payload_size);
+        std::string text;
+        for (std::size_t i = 0; i < window * 2; ++i) {
+            starts.push_back(bytes.size());
+            bench::make_message(text, payload, i);
+            append_frame(bytes, text);
+        }
+        starts.push_back(bytes.size());
+    }
+    std::size_t size() const noexcept { return starts.size() - 1; }
+
+    std::string bytes;
+    std::vector<std::size_t> starts;
+};
+
+/// Counts whole frames in what is read, wherever a read cuts them.
+class frame_counter {
+public:
+    std::uint64_t resume(const unsigned char* data, std::size_t size) {
+        std::uint64_t complete = 0;
+        std::size_t at = 0;
+        for (;;) {
+            const std::size_t step = std::min(rest_, size - at);
+            at += step;
+            rest_ -= step;
+            if (rest_ != 0) return complete;
+            if (in_payload_) {
+                ++complete;
+                in_payload_ = false;
+            }
+            if (have_ == 0 && size - at >= 4) [[likely]] {
+                std::memcpy(header_, data + at, 4);
+                at += header_[1] < 126 ? 2 : 4;
+            } else {
+                while (have_ < 2 || (header_[1] == 126 && have_ < 4)) {
+                    if (at == size) return complete;
+                    header_[have_++] = data[at++];
+                }
+            }
+            if (header_[0] != 0x81 || header_[1] > 126)
+                bench::fail("neither a short text frame nor an acknowledgement");
+            rest_ = header_[1] < 126 ? header_[1] : std::size_t{header_[2]} << 8 | header_[3];
+            have_ = 0;
+            in_payload_ = true;
+        }
+    }
+
+private:
+    unsigned char header_[4] = {};
+    std::size_t have_ = 0;
+    std::size_t rest_ = 0;
+    bool in_payload_ = false;
+};
+
+} // namespace
+
+int main(int argc, char** argv) {
+    const bench::run_options options(bench::arguments(argc, argv, bench::run_options::names()));
+    const frame_ring ring(options.payload, options.window);
+    const int socket = open_producer(bench::target(options.url));
+
+    bench::measurement measured(options);
+    struct burst { // written at once
+        bench::clock::time_point time;
+        std::uint64_t messages;
+    };
+    std::deque<burst> bursts;
+    constexpr std::size_t capacity = 256u << 10;
+    const std::unique_ptr<unsigned char[]> received(new unsigned char[capacity]);
+    frame_counter counter;
+    std::size_t outstanding = 0; // of them the last may be written in part
+    std::size_t next = 0;        // in the ring
+    std::size_t written = 0, end = 0;
+    while (measured.running() || outstanding != 0) {
+        if (written == end && measured.running() && outstanding < options.window) {
+            const std::size_t count = std::min(options.window - outstanding, ring.size() - next);
+            bursts.push_back({bench::clock::now(), count});
+            outstanding += count;
+            written = ring.starts[next];
+            end = ring.starts[next + count];
+            next = (next + count) % ring.size();
+        }
+        if (written != end) {
+            const ssize_t n = ::send(socket, ring.bytes.data() + written, end - written, MSG_NOSIGNAL | MSG_DONTWAIT);
+            if (n < 0 && errno != EAGAIN) bench::fail(std::string("send: ") + std::strerror(errno));
+            if (n > 0) written += static_cast<std::size_t>(n);
+        }
+        pollfd ready{socket, static_cast<short>(written != end ? POLLIN | POLLOUT : POLLIN), 0};
+        if (::poll(&ready, 1, -1) < 0) bench::fail("poll");
+        if ((ready.revents & ~POLLOUT) == 0) continue;
+        const ssize_t n = ::recv(socket, received.get(), capacity, MSG_DONTWAIT);
+        if (n == 0 || (n < 0 && errno != EAGAIN)) bench::fail("the server closed the connection");
+        if (n < 0) continue;
+        std::uint64_t count = counter.resume(received.get(), static_cast<std::size_t>(n));
+        outstanding -= count;
+        measured.acknowledged(count);
+        const auto now = bench::clock::now();
+        while (count != 0) {
+            const std::uint64_t answered = std::min(count, bursts.front().messages);
+            measured.latency(bursts.front().time, now, answered);
+            bursts.front().messages -= answered;
+            count -= answered;
+            if (bursts.front().messages == 0) bursts.pop_front();
+        }
+    }
+    measured.print("limit");
+}

@@ -1,0 +1,199 @@
+// SPDX-License-Identifier: BSL-1.0
+// What can be set: the client's configuration and the producer's options, with the vendor's names and defaults.
+#pragma once
+
+#include <sluice/codec.hpp>
+#include <sluice/credentials.hpp>
+#include <sluice/error.hpp>
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+
+namespace sluice {
+inline namespace v1 {
+
+/// Which server is spoken to. `automatic`: by the URL's scheme, `ws` and `wss` are `pulsar`, all else is `gdn`.
+enum class dialect : std::uint8_t { automatic, gdn, pulsar };
+
+/// A GDN stream is replicated over the fabric's regions (`c8globals.`), or lives in one (`c8locals.`).
+enum class scope : std::uint8_t { global, local };
+
+/// How the socket is opened in the `gdn` dialect: `?otp=` with a fresh one-time password, or the `Authorization` header.
+enum class socket_auth : std::uint8_t { otp, header };
+
+/// What `send` does while the window is full.
+enum class when_full : std::uint8_t {
+    suspend, ///< waits for room, first come first served, no thread blocked
+    fail     ///< completes with `errc::queue_full`
+};
+
+/// How a partitioned topic's partition is chosen for messages without a key.
+enum class message_routing_mode : std::uint8_t { single_partition, round_robin_partition };
+
+/// How a key becomes a partition.
+enum class hashing_scheme : std::uint8_t { java_string_hash, murmur3_32_hash };
+
+/// Delays between attempts to connect: full jitter, uniform in 0 .. min(maximum, initial * multiplier^attempt).
+struct reconnect_policy {
+    std::chrono::milliseconds initial{100};
+    std::chrono::milliseconds maximum{30'000};
+    double multiplier = 2.0;
+};
+
+/// The longest that each step may take. 0 is not allowed: nothing hangs.
+struct time_limits {
+    std::chrono::milliseconds connect{10'000}; ///< resolve + TCP + TLS, of a REST connection
+    std::chrono::milliseconds request{30'000}; ///< one REST call, the connection included
+    std::chrono::milliseconds credential{30'000}; ///< one call of a `credential_source`
+};
+
+struct tls_options {
+    std::string ca_file{};     ///< PEM file of trusted authorities, instead of the system's
+    std::string ca_pem{};      ///< the same as text
+    std::string certificate{}; ///< PEM file of the client's certificate chain
+    std::string key{};         ///< PEM file of its private key
+    /// The caller's own `asio::ssl::context*`, used as it is; it must outlive the client. Verification of chain and host
+    /// name stays on.
+    void* context = nullptr;
+};
+
+struct client_config {
+    std::string url{};                ///< `https://HOST`, `HOST`, `http[s]://HOST:PORT`, `ws[s]://HOST:PORT`
+    sluice::auth auth{};              ///< `api_key`, `jwt`, `password`, `bearer_token`, `no_auth` or `credential_source`
+    std::string fabric{"_system"};    ///< GDN fabric
+    std::string tenant{};             ///< empty: from the credential, else `_mm`; in `pulsar` of a bare topic name: `public`
+    sluice::dialect dialect = dialect::automatic;
+    sluice::socket_auth socket_auth = socket_auth::otp;
+    tls_options tls{};
+    bool allow_plaintext = false;     ///< plain text to hosts other than loopback
+    time_limits limits{};
+
+    /// The first mistake: the field, its value and what is allowed.
+    failure validate() const;
+};
+
+struct producer_options {
+    // the vendor's options, with the vendor's defaults
+    std::chrono::milliseconds send_timeout{30'000}; ///< from `send` to the acknowledgement; 0: no limit
+    bool batching_enabled = false;                  ///< the proxy batches towards the broker
+    int batching_max_messages = 1000;               ///< 1 .. 1,000,000
+    int max_pending_messages = 1000;                ///< written and unacknowledged, 1 .. 1,000,000
+    std::chrono::milliseconds batching_max_publish_delay{10}; ///< at least 1 ms
+
+    // Pulsar's
+    sluice::scope scope = scope::global;
+    std::string producer_name{};                      ///< empty: the server makes one; a name in use is refused (409)
+    std::optional<std::int64_t> initial_sequence_id{}; ///< the first message gets this + 1; -1 or more
+    bool deduplicate = false;                         ///< needs `producer_name`
+    sluice::message_routing_mode message_routing_mode = message_routing_mode::single_partition;
+    sluice::hashing_scheme hashing_scheme = hashing_scheme::java_string_hash;
+
+    // ours
+    sluice::when_full when_full = when_full::suspend;
+    std::size_t max_pending_bytes = 64u << 20;   ///< payload bytes written and unacknowledged, 1 KiB or more
+    std::size_t max_frame_bytes = 1u << 20;      ///< a message's JSON text; the proxy closes the socket over its limit
+    std::size_t batching_max_bytes = 128u << 10; ///< frames gathered into one write, 4 KiB .. 16 MiB
+    std::chrono::milliseconds ping_interval{30'000};   ///< of silence; 0: none
+    std::chrono::milliseconds connect_timeout{10'000}; ///< resolve, connect, TLS and OTP together, and again the upgrade
+    std::chrono::milliseconds close_timeout{30'000};   ///< the longest that `close` drains
+    reconnect_policy reconnect{};
+
+    /// The first mistake: the field, its value and what is allowed.
+    failure validate() const;
+};
+
+namespace detail {
+
+inline failure out_of_range(const char* field, const std::string& value, const char* allowed) {
+    return make_failure(errc::invalid_option, std::string(field) + " = " + value + ": allowed is " + allowed);
+}
+inline std::string in_ms(std::chrono::milliseconds d) { return std::to_string(d.count()) + " ms"; }
+
+} // namespace detail
+
+inline failure producer_options::validate() const {
+    using namespace std::chrono_literals;
+    using detail::in_ms;
+    using detail::out_of_range;
+    using std::to_string;
+    constexpr auto day = 24h;
+    if (send_timeout < 0ms || send_timeout > day)
+        return out_of_range("send_timeout", in_ms(send_timeout), "0 (no limit) to 24 h");
+    if (batching_max_messages < 1 || batching_max_messages > 1'000'000)
+        return out_of_range("batching_max_messages", to_string(batching_max_messages), "1 to 1000000");
+    if (max_pending_messages < 1 || max_pending_messages > 1'000'000)
+        return out_of_range("max_pending_messages", to_string(max_pending_messages), "1 to 1000000");
+    if (batching_max_publish_delay < 1ms || batching_max_publish_delay > 60s)
+        return out_of_range("batching_max_publish_delay", in_ms(batching_max_publish_delay), "1 ms to 60 s");
+    if (producer_name.size() > 256 || producer_name.find_first_not_of(" \t") == std::string::npos) {
+        if (!producer_name.empty())
+            return out_of_range("producer_name", "\"" + producer_name.substr(0, 64) + "\"",
+                                "1 to 256 characters, not all blank");
+    }
+    if (initial_sequence_id && *initial_sequence_id < -1)
+        return out_of_range("initial_sequence_id", to_string(*initial_sequence_id), "-1 or more");
+    if (deduplicate && producer_name.empty())
+        return out_of_range("deduplicate", "true", "true only with a producer_name");
+    if (max_pending_bytes < 1024)
+        return out_of_range("max_pending_bytes", to_string(max_pending_bytes), "1024 or more");
+    if (max_frame_bytes < 256 || max_frame_bytes > (64u << 20))
+        return out_of_range("max_frame_bytes", to_string(max_frame_bytes), "256 to 67108864");
+    if (batching_max_bytes < 4096 || batching_max_bytes > (16u << 20))
+        return out_of_range("batching_max_bytes", to_string(batching_max_bytes), "4096 to 16777216");
+    if (ping_interval < 0ms || ping_interval > day)
+        return out_of_range("ping_interval", in_ms(ping_interval), "0 (none) to 24 h");
+    if (connect_timeout < 1ms || connect_timeout > day)
+        return out_of_range("connect_timeout", in_ms(connect_timeout), "1 ms to 24 h");
+    if (close_timeout < 1ms || close_timeout > day)
+        return out_of_range("close_timeout", in_ms(close_timeout), "1 ms to 24 h");
+    if (reconnect.initial < 1ms || reconnect.initial > reconnect.maximum)
+        return out_of_range("reconnect.initial", in_ms(reconnect.initial), "1 ms to reconnect.maximum");
+    if (reconnect.maximum > day) return out_of_range("reconnect.maximum", in_ms(reconnect.maximum), "up to 24 h");
+    if (!(reconnect.multiplier >= 1.0 && reconnect.multiplier <= 100.0))
+        return out_of_range("reconnect.multiplier", to_string(reconnect.multiplier), "1.0 to 100.0");
+    return {};
+}
+
+inline failure client_config::validate() const {
+    using namespace std::chrono_literals;
+    using detail::in_ms;
+    using detail::out_of_range;
+    constexpr auto day = 24h;
+    if (url.empty()) return make_failure(errc::invalid_url, "url = \"\": a URL or a host name is needed");
+    if (fabric.empty() || fabric.size() > 64)
+        return out_of_range("fabric", "\"" + fabric.substr(0, 64) + "\"", "1 to 64 characters");
+    if (fabric.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-") !=
+        std::string::npos)
+        return out_of_range("fabric", "\"" + fabric + "\"", "letters, digits, '_' and '-'");
+    for (auto [name, value] : {std::pair{"limits.connect", limits.connect}, {"limits.request", limits.request},
+                               {"limits.credential", limits.credential}})
+        if (value < 1ms || value > day) return out_of_range(name, in_ms(value), "1 ms to 24 h");
+    // A credential is put into a header line: what cannot stand there is refused here, and never shown.
+    const auto token = [](const char* field, const std::string& value) -> failure {
+        if (value.empty())
+            return make_failure(errc::invalid_credentials, std::string(field) + " is empty: a value is needed");
+        for (const char c : value)
+            if (c <= ' ' || c == 127)
+                return make_failure(errc::invalid_credentials,
+                                    std::string(field) +
+                                        " holds a blank or a control character: visible ASCII is allowed");
+        return {};
+    };
+    if (const auto* k = std::get_if<api_key>(&auth)) return token("api_key", k->value);
+    if (const auto* k = std::get_if<jwt>(&auth)) return token("jwt", k->value);
+    if (const auto* k = std::get_if<bearer_token>(&auth)) return token("bearer_token", k->value);
+    if (const auto* p = std::get_if<password>(&auth)) {
+        if (p->secret.empty()) return make_failure(errc::invalid_credentials, "password.secret is empty");
+        const bool by_email = !p->email.empty() && p->tenant.empty() && p->user.empty();
+        const bool by_user = p->email.empty() && !p->tenant.empty() && !p->user.empty();
+        if (!by_email && !by_user)
+            return make_failure(errc::invalid_credentials, "password: either email, or tenant and user, are needed");
+    }
+    return {};
+}
+
+} // namespace v1
+} // namespace sluice

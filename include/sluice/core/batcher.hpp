@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: BSL-1.0
+// The frames of one write, laid one behind the other into memory that is used again.
+#pragma once
+
+#include <sluice/web/bytes.hpp>
+
+#include <cstddef>
+#include <cstdint>
+
+namespace sluice {
+inline namespace v1 {
+namespace core {
+
+/// While one write is in flight, what arrives waits for the next: the batch grows by itself with the load, without a
+/// timer. `max_bytes` keeps one write from holding up acknowledgements; a frame that is larger goes alone.
+class batcher {
+public:
+    explicit batcher(std::size_t max_bytes) noexcept : max_bytes_(max_bytes) {}
+
+    bool has_room(std::size_t frame) const noexcept {
+        return arena_.empty() || arena_.size() + frame <= max_bytes_;
+    }
+    web::byte_buffer& arena() noexcept { return arena_; }
+    void begin() noexcept { arena_.clear(); }
+    web::bytes_view batch() const noexcept { return arena_.view(); }
+
+    /// An idle producer keeps no arena.
+    void idle() noexcept {
+        arena_.clear();
+        arena_.shrink(0);
+    }
+
+private:
+    std::size_t max_bytes_;
+    web::byte_buffer arena_{};
+};
+
+} // namespace core
+} // namespace v1
+} // namespace sluice

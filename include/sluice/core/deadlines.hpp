@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: BSL-1.0
+// Which message times out next.
+#pragma once
+
+#include <sluice/core/send_node.hpp>
+
+#include <vector>
+
+namespace sluice {
+inline namespace v1 {
+namespace core {
+
+/// Messages with the producer's time-out expire in the order in which they were stamped: a list, constant time.
+/// Messages with a time-out of their own stand in a binary heap that knows each one's place.
+class deadlines {
+public:
+    /// `deadline` is set already; `own`: it does not follow the producer's order. `never` is not kept.
+    void add(send_node* n, bool own) {
+        if (n->deadline == never) return;
+        if (own) {
+            heap_.push_back(n);
+            n->heap_index = heap_.size();
+            rise(heap_.size());
+            return;
+        }
+        n->timed = true;
+        n->later = nullptr;
+        n->earlier = last_;
+        (last_ ? last_->later : first_) = n;
+        last_ = n;
+    }
+
+    void remove(send_node* n) noexcept {
+        if (n->timed) {
+            (n->earlier ? n->earlier->later : first_) = n->later;
+            (n->later ? n->later->earlier : last_) = n->earlier;
+            n->earlier = n->later = nullptr;
+            n->timed = false;
+        } else if (n->heap_index != 0) {
+            const std::size_t hole = n->heap_index;
+            n->heap_index = 0;
+            send_node* moved = heap_.back();
+            heap_.pop_back();
+            if (moved == n) return;
+            place(moved, hole);
+            rise(hole);
+            sink(moved->heap_index);
+        }
+    }
+
+    /// The next message whose deadline is at or before `now`, still kept; null if there is none.
+    send_node* expired(instant now) const noexcept {
+        if (first_ && first_->deadline <= now) return first_;
+        if (!heap_.empty() && heap_.front()->deadline <= now) return heap_.front();
+        return nullptr;
+    }
+
+    bool empty() const noexcept { return !first_ && heap_.empty(); }
+
+private:
+    void place(send_node* n, std::size_t index) noexcept {
+        heap_[index - 1] = n;
+        n->heap_index = index;
+    }
+    void rise(std::size_t index) noexcept {
+        send_node* n = heap_[index - 1];
+        while (index > 1 && n->deadline < heap_[index / 2 - 1]->deadline) {
+            place(heap_[index / 2 - 1], index);
+            index /= 2;
+        }
+        place(n, index);
+    }
+    void sink(std::size_t index) noexcept {
+        send_node* n = heap_[index - 1];
+        for (;;) {
+            std::size_t child = index * 2;
+            if (child > heap_.size()) break;
+            if (child < heap_.size() && heap_[child]->deadline < heap_[child - 1]->deadline) ++child;
+            if (n->deadline <= heap_[child - 1]->deadline) break;
+            place(heap_[child - 1], index);
+            index = child;
+        }
+        place(n, index);
+    }
+
+    send_node* first_ = nullptr;
+    send_node* last_ = nullptr;
+    std::vector<send_node*> heap_{};
+};
+
+} // namespace core
+} // namespace v1
+} // namespace sluice

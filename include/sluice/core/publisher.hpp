@@ -1,0 +1,206 @@
+// SPDX-License-Identifier: BSL-1.0
+// The producer without its socket: sends in, frames out; acknowledgements in, finished nodes out.
+#pragma once
+
+#include <sluice/config.hpp>
+#include <sluice/core/accumulator.hpp>
+#include <sluice/core/admission.hpp>
+#include <sluice/core/batcher.hpp>
+#include <sluice/core/counters.hpp>
+#include <sluice/core/deadlines.hpp>
+#include <sluice/core/window.hpp>
+#include <sluice/pulsar/ack.hpp>
+#include <sluice/pulsar/message_frame.hpp>
+#include <sluice/web/ws_connection.hpp>
+
+#include <algorithm>
+#include <atomic>
+#include <optional>
+#include <string>
+
+namespace sluice {
+inline namespace v1 {
+namespace core {
+
+/// A message's way:
+///
+///     submit -> [accumulator] -drain-> [waiting] -encode-> [window] -received-> [finished]
+///                                          ^                  |
+///                                          '--- (never: a message in the window keeps its slot, and a lost
+///                                                connection encodes it again from there, in the old order)
+///
+/// All but `submit`, `reserve` and the counters is for one strand. Nothing here calls user code: what is done comes out
+/// of `take_finished`, whose nodes the owner finishes elsewhere.
+class publisher {
+public:
+    /// `first_sequence_id`: the number of the first message; what `initial_sequence_id` + 1 says, or a clock reading.
+    publisher(const producer_options& options, std::int64_t first_sequence_id, web::random_source random)
+        : options_(options), first_sequence_id_(first_sequence_id), keys_(random),
+          window_(static_cast<std::size_t>(options.max_pending_messages), options.max_pending_bytes),
+          batch_(options.batching_max_bytes), admission_(static_cast<std::size_t>(options.max_pending_messages)) {}
+
+    // --- any thread
+
+    accumulator::pushed submit(node* first, node* last) noexcept { return submitted_.push(first, last); }
+    accumulator::pushed submit(node* n) noexcept { return submitted_.push(n); }
+    /// Counts a message in, or says that there is no room. A node that was counted in has `counted` set.
+    bool reserve() noexcept { return admission_.reserve(); }
+    void give_back() noexcept { admission_.give_back(1); }
+    std::int64_t last_sequence_id() const noexcept { return last_sequence_id_.load(std::memory_order_relaxed); }
+    counters& numbers() noexcept { return numbers_; }
+    const counters& numbers() const noexcept { return numbers_; }
+    /// One cancelled node more, for `cancel_requested`. The caller has moved its state from idle to requested.
+    void request_cancel(send_node* n) noexcept {
+        n->next_cancelled = cancelled_.load(std::memory_order_relaxed);
+        while (!cancelled_.compare_exchange_weak(n->next_cancelled, n, std::memory_order_release,
+                                                 std::memory_order_relaxed)) {
+        }
+    }
+
+    // --- the strand: input from senders
+
+    /// Takes over what was submitted, and gives it its deadline.
+    void drain(instant now);
+    /// Finishes the nodes whose links have arrived.
+    void cancel_requested(instant now);
+    /// Ends every message: not sent, or maybe persisted.
+    void cancel_all() { end_all(failure{errc::aborted, nullptr}); }
+    /// Ends what is past its deadline. `cause` of the last connection error goes into the error.
+    void expire(instant now);
+
+    bool arm() noexcept { return submitted_.arm(); }
+    bool disarm() noexcept { return submitted_.disarm(); }
+
+    // --- the strand: the socket
+
+    /// What the URL of the next socket says: the number before the first one that it will carry, where numbers are
+    /// given at all. Old messages are sent again with the proxy's batching off, for it judges a batch by its first
+    /// number.
+    struct announcement {
+        std::optional<std::int64_t> initial_sequence_id{};
+        bool batching = false;
+    };
+    announcement announce() noexcept;
+
+    /// A socket is up, as announced; `upgrade_surplus` came behind the answer to the upgrade, and `received(0)` reads it.
+    void opened(web::bytes_view upgrade_surplus);
+    /// It is gone. Unanswered messages keep their slots; those whose waiters left are given up.
+    void lost(const failure& cause);
+    bool is_open() const noexcept { return socket_.has_value(); }
+
+    /// The next write: control frames, then what is to be sent again, then new messages while the window has room.
+    /// Empty: nothing may be written now. The bytes stay where they are until the next call.
+    web::bytes_view encode();
+
+    /// Room for a read.
+    std::span<std::byte> prepare(std::size_t n) { return socket_->prepare(n); }
+    /// n bytes of it were read. A failure: the socket is of no more use.
+    failure received(std::size_t n, instant now);
+    failure end_of_stream(instant now);
+
+    void ping() { socket_->ping({}); }
+    /// Begins the closing handshake.
+    void close_socket() { socket_->close(web::close_code::normal_closure); }
+
+    // --- the strand: ends
+
+    /// Nothing is accepted any more; everything left ends with `why`.
+    void end(const failure& why) {
+        ended_ = why;
+        end_all(why);
+    }
+    /// No more pushes; what was pushed meanwhile ends too. True: the accumulator was armed.
+    bool close_accumulator(instant now);
+    /// Everything that the publisher holds is destroyed uncalled: the execution context is going away.
+    void destroy_all() noexcept;
+
+    /// Finished nodes, in the order in which they were finished.
+    node_list take_finished() noexcept { return std::move(finished_); }
+    bool has_finished() const noexcept { return !finished_.empty(); }
+
+    // --- the strand: what is there
+
+    std::size_t messages() const noexcept { return waiting_messages_ + live_messages_; }
+    /// Every message that was accepted has been answered.
+    bool drained() const noexcept { return messages() == 0; }
+    bool has_deadlines() const noexcept { return !deadlines_.empty() || !openers_.empty(); }
+    /// Messages wait for room, or for a socket: new ones need not wake anybody.
+    bool blocked() const noexcept { return !waiting_.empty() || holding_; }
+    bool wants_write() const noexcept {
+        return socket_ && (!socket_->output().empty() || cursor_ != window_.next() || !waiting_.empty());
+    }
+    /// A `close` has been drained.
+    bool closing() const noexcept { return closing_; }
+    node_list take_closers() noexcept { return std::move(closers_); }
+    bool has_openers() const noexcept { return !openers_.empty(); }
+    void finish_openers(const failure& f);
+
+    /// With `deduplicate`: the numbering of this socket cannot go on. Once nothing is in flight it is to be reopened.
+    bool wants_reopen() const noexcept { return holding_ && window_.oldest() >= cursor_; }
+    void idle() noexcept {
+        batch_.idle();
+        window_.shrink();
+        if (socket_) socket_->shrink(4096);
+    }
+
+private:
+    std::int64_t number_of(std::uint64_t context) const noexcept {
+        return first_sequence_id_ + static_cast<std::int64_t>(context);
+    }
+    void accept(send_node* n, instant now);
+    failure misfit(const message_view& m, std::uint64_t context) const;
+    void finish_settled(send_node* n);
+    void leave_window(send_node* n);
+    static void destroy(node* n) noexcept;
+    static void destroy(node_list& list) noexcept;
+    bool append_again(std::uint64_t context);
+    bool append_new(send_node* n);
+    void append_frame(const message_view& m, std::uint64_t context, std::size_t frame);
+    failure acknowledged(const pulsar::acknowledgement& ack, instant now);
+    void settle(send_node* n, failure error, outcome o);
+    void abandon(send_node* n, const failure& error);
+    void settle_markers();
+    void end_all(const failure& why);
+    void publish_numbers(std::size_t taken_over = 0) noexcept;
+    failure timed_out(errc code);
+
+    producer_options options_;
+    std::int64_t first_sequence_id_;
+    web::mask_keys keys_;
+    pulsar::message_encoder encoder_{};
+    pulsar::ack_parser parser_{};
+
+    accumulator submitted_{};
+    std::atomic<send_node*> cancelled_{nullptr};
+    send_node* unmet_cancels_ = nullptr; ///< links of nodes that are not drained yet
+    node_list waiting_{};                ///< messages, and flushes between them
+    std::size_t waiting_messages_ = 0;
+    std::size_t live_messages_ = 0; ///< in the window, with a waiter
+    window window_;
+    deadlines deadlines_{};
+    node_list finished_{};
+    node_list flushes_{}, openers_{}, closers_{};
+
+    std::optional<web::ws_connection> socket_{};
+    batcher batch_;
+    std::uint64_t cursor_ = 0;   ///< the contexts below it have been encoded for this socket
+    std::uint64_t expected_ = 0; ///< `deduplicate`: the context whose number the broker will give next
+    bool holding_ = false;       ///< `deduplicate`: no new frames until nothing is in flight
+    bool renumber_ = false;      ///< a refusal may or may not have taken a number
+    bool alone_ = false;         ///< this socket was opened with the proxy's batching off
+    std::uint64_t old_end_ = 0;  ///< the contexts below it were there before this socket
+
+    bool closing_ = false;
+    failure ended_{};
+    failure last_cause_{};
+    failure timeout_{}, ack_timeout_{}; ///< shared by all that expire for the same cause
+    admission admission_;
+    counters numbers_{};
+    std::atomic<std::int64_t> last_sequence_id_{-1};
+};
+
+} // namespace core
+} // namespace v1
+} // namespace sluice
+
+#include <sluice/core/publisher_impl.hpp>

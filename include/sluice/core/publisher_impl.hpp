@@ -1,0 +1,499 @@
+// SPDX-License-Identifier: BSL-1.0
+// The bodies of core/publisher.hpp.
+#pragma once
+
+#include <sluice/core/publisher.hpp>
+
+namespace sluice {
+inline namespace v1 {
+namespace core {
+
+// --- senders -------------------------------------------------------------------------------------------------------
+
+inline void publisher::drain(instant now) {
+    std::size_t counted = 0;
+    for (node* n = submitted_.take(); n != nullptr;) {
+        node* const after = n->next;
+        switch (n->kind) {
+        case node_kind::message:
+            counted += as_send(n)->counted ? 1 : 0;
+            accept(as_send(n), now);
+            break;
+        case node_kind::flush: waiting_.push_back(n); break;
+        case node_kind::open:
+            if (socket_ || ended_) {
+                as_marker(n)->error = ended_;
+                finished_.push_back(n);
+            } else {
+                as_marker(n)->deadline = options_.send_timeout.count() == 0 ? never : now + options_.send_timeout;
+                openers_.push_back(n);
+            }
+            break;
+        case node_kind::close:
+            closing_ = true;
+            closers_.push_back(n);
+            break;
+        case node_kind::admitted: break; // never submitted: it comes with its message
+        }
+        n = after;
+    }
+    settle_markers();
+    publish_numbers(counted);
+}
+
+inline void publisher::accept(send_node* n, instant now) {
+    numbers_.accepted.add();
+    n->accepted = now;
+    n->stage = send_node::stage_type::waiting;
+    if (ended_) return settle(n, ended_, outcome::not_sent);
+    if (closing_)
+        return settle(n, make_failure(errc::closed, "send after close: the producer takes no more messages"),
+                      outcome::not_sent);
+    // The context that it will most likely get: exact but for those that fail before it, and checked again then.
+    if (failure f = misfit(n->message, window_.next() + waiting_messages_)) return settle(n, f, outcome::not_sent);
+    std::chrono::milliseconds limit = options_.send_timeout;
+    bool own = false;
+    if (const auto* a = n->message.attributes(); a && a->send_timeout) {
+        limit = *a->send_timeout;
+        own = true;
+    }
+    n->deadline = limit.count() <= 0 ? never : now + limit;
+    deadlines_.add(n, own);
+    waiting_.push_back(n);
+    ++waiting_messages_;
+}
+
+/// What can never be sent fails alone, before it is written.
+inline failure publisher::misfit(const message_view& m, std::uint64_t context) const {
+    if (m.has_key() || m.attributes()) {
+        if (failure f = pulsar::check_message(m)) return f;
+    } else if (m.payload().size() < options_.max_frame_bytes / 2 - 64) {
+        return {}; // base64 of it and an empty message's JSON fit for certain
+    }
+    const std::size_t size = encoder_.text_size(m, context);
+    if (size <= options_.max_frame_bytes) return {};
+    return make_failure(errc::too_large, "message of " + std::to_string(m.payload().size()) + " bytes: its frame would have " +
+                                             std::to_string(size) + " bytes, max_frame_bytes allows " +
+                                             std::to_string(options_.max_frame_bytes));
+}
+
+inline void publisher::cancel_requested(instant now) {
+    send_node* list = cancelled_.exchange(nullptr, std::memory_order_acquire);
+    if (!list && !unmet_cancels_) return;
+    drain(now);
+    for (send_node* rest = std::exchange(unmet_cancels_, nullptr); rest;) {
+        send_node* const after = rest->next_cancelled;
+        rest->next_cancelled = list;
+        list = rest;
+        rest = after;
+    }
+    while (list) {
+        send_node* const n = list;
+        list = n->next_cancelled;
+        if (n->stage == send_node::stage_type::submitted) { // its push is on the way
+            n->next_cancelled = unmet_cancels_;
+            unmet_cancels_ = n;
+            continue;
+        }
+        n->cancel.store(cancel_state::completing, std::memory_order_relaxed);
+        if (n->stage == send_node::stage_type::settled) {
+            finish_settled(n); // the strand had a result, and waited for this link
+        } else {
+            n->cancellable = false;
+            abandon(n, failure{errc::aborted, nullptr});
+        }
+    }
+    settle_markers();
+    publish_numbers();
+}
+
+inline void publisher::expire(instant now) {
+    while (send_node* n = deadlines_.expired(now))
+        abandon(n, timed_out(n->stage == send_node::stage_type::waiting ? errc::send_timeout : errc::ack_timeout));
+    node_list still;
+    while (node* n = openers_.pop_front()) {
+        if (as_marker(n)->deadline > now) {
+            still.push_back(n);
+            continue;
+        }
+        as_marker(n)->error = timed_out(errc::connect_timeout);
+        finished_.push_back(n);
+    }
+    openers_ = std::move(still);
+    settle_markers();
+    publish_numbers();
+}
+
+/// One error for all that expire for the same cause: a thousand messages share its text.
+inline failure publisher::timed_out(errc code) {
+    failure local;
+    failure& shared = code == errc::send_timeout ? timeout_ : code == errc::ack_timeout ? ack_timeout_ : local;
+    if (shared) return shared;
+    error_details d;
+    if (last_cause_.details) d = *last_cause_.details;
+    if (last_cause_) {
+        d.cause = last_cause_.code;
+        d.text = "no connection: " + last_cause_.code.message() + (d.text.empty() ? "" : ": " + d.text);
+    } else {
+        d.text = code == errc::send_timeout ? "no room in the window, or no connection, within send_timeout"
+                                            : "no answer within send_timeout";
+    }
+    shared = make_failure(code, std::move(d));
+    return shared;
+}
+
+// --- the socket ----------------------------------------------------------------------------------------------------
+
+inline publisher::announcement publisher::announce() noexcept {
+    expected_ = window_.first_live(window_.oldest());
+    const bool old = live_messages_ != 0;
+    alone_ = options_.deduplicate && options_.batching_enabled && old;
+    announcement a;
+    a.batching = options_.batching_enabled && !alone_;
+    if (options_.deduplicate || options_.initial_sequence_id) a.initial_sequence_id = number_of(expected_) - 1;
+    return a;
+}
+
+inline void publisher::opened(web::bytes_view upgrade_surplus) {
+    socket_.emplace(web::ws_connection::role::client, &keys_);
+    socket_->feed(upgrade_surplus);
+    cursor_ = window_.oldest();
+    old_end_ = window_.next();
+    holding_ = renumber_ = false;
+    last_cause_ = timeout_ = ack_timeout_ = failure{};
+    numbers_.connections.add();
+    finish_openers({});
+}
+
+inline void publisher::finish_openers(const failure& f) {
+    while (node* n = openers_.pop_front()) {
+        as_marker(n)->error = f;
+        finished_.push_back(n);
+    }
+}
+
+inline void publisher::lost(const failure& cause) {
+    last_cause_ = cause;
+    timeout_ = ack_timeout_ = failure{};
+    socket_.reset();
+    for (std::uint64_t c = window_.oldest(); c < window_.next(); ++c) {
+        window::slot* s = window_.find(c);
+        if (!s) continue;
+        if (s->state == window::slot_state::tombstone) {
+            window_.release(c);
+        } else if (renumber_ && c < cursor_) {
+            // A refusal left the numbering unknown: sent again under its number, it could be taken for a repeat.
+            while (node* n = s->chain.front()) abandon(as_send(n), failure{errc::connection_lost, cause.details});
+        }
+    }
+    cursor_ = window_.oldest();
+    holding_ = renumber_ = false;
+    settle_markers();
+    publish_numbers();
+}
+
+inline web::bytes_view publisher::encode() {
+    batch_.begin();
+    if (!socket_) return {};
+    if (const web::bytes_view control = socket_->output(); !control.empty()) {
+        batch_.arena().append(control);
+        socket_->consume_output(control.size());
+    }
+    if (!socket_->close_sent()) {
+        while (!holding_) {
+            cursor_ = window_.first_live(cursor_);
+            const bool again = cursor_ != window_.next();
+            if (!again) {
+                settle_markers();
+                if (waiting_.empty()) break;
+            }
+            // Numbers on one socket are consecutive: at a hole, it is drained and another one opened.
+            if (options_.deduplicate &&
+                (cursor_ != expected_ || (alone_ && !again && window_.oldest() >= old_end_))) {
+                holding_ = true;
+                break;
+            }
+            if (again ? !append_again(cursor_) : !append_new(as_send(waiting_.front()))) break;
+        }
+    }
+    const web::bytes_view out = batch_.batch();
+    if (!out.empty()) {
+        numbers_.writes.add();
+        numbers_.bytes_written.add(out.size());
+        publish_numbers();
+    }
+    return out;
+}
+
+inline bool publisher::append_again(std::uint64_t context) {
+    window::slot& s = *window_.find(context);
+    const message_view& m = as_send(s.chain.front())->message;
+    const std::size_t text = encoder_.text_size(m, context);
+    const std::size_t frame = text + web::frame_header_size(text, true);
+    if (!batch_.has_room(frame)) return false;
+    append_frame(m, context, frame);
+    ++s.attempts;
+    numbers_.frames_resent.add();
+    return true;
+}
+
+inline bool publisher::append_new(send_node* n) {
+    const message_view& m = n->message;
+    const std::size_t text = encoder_.text_size(m, window_.next());
+    if (text > options_.max_frame_bytes) {
+        abandon(n, misfit(m, window_.next()));
+        return true;
+    }
+    const std::size_t frame = text + web::frame_header_size(text, true);
+    if (!window_.has_room(1, m.payload().size()) || !batch_.has_room(frame)) return false;
+    waiting_.remove(n);
+    --waiting_messages_;
+    const std::uint64_t context = window_.open(1, m.payload().size());
+    window::slot& s = *window_.find(context);
+    s.chain.push_back(n);
+    s.attempts = 1;
+    n->context = context;
+    n->stage = send_node::stage_type::in_window;
+    ++live_messages_;
+    append_frame(m, context, frame);
+    if (n->waiter) finished_.push_back(std::exchange(n->waiter, nullptr));
+    return true;
+}
+
+inline void publisher::append_frame(const message_view& m, std::uint64_t context, std::size_t frame) {
+    batch_.arena().prepare(frame);
+    encoder_.encode(m, context, keys_.next(), batch_.arena());
+    cursor_ = expected_ = context + 1;
+    numbers_.frames_written.add();
+}
+
+inline failure publisher::received(std::size_t n, instant now) {
+    using kind = web::ws_connection::event::kind;
+    socket_->commit(n);
+    failure bad;
+    while (!bad) {
+        const web::ws_connection::event e = socket_->next();
+        if (e.what == kind::none) break;
+        if (e.what == kind::text) {
+            pulsar::acknowledgement ack;
+            // What is no acknowledgement (a challenge of a later protocol, say) concerns nobody here.
+            if (parser_.parse(e.data, ack) == pulsar::ack_kind::acknowledgement) bad = acknowledged(ack, now);
+        } else if (e.what == kind::close) {
+            error_details d;
+            d.close_code = e.close_code;
+            d.text = "the server closed the socket with " + std::to_string(e.close_code) +
+                     (e.reason.empty() ? "" : ": " + std::string(e.reason));
+            bad = make_failure(errc::connection_closed, std::move(d));
+        } else if (e.what == kind::error) {
+            error_details d;
+            d.close_code = e.close_code;
+            bad = make_failure(e.ec, std::move(d));
+        }
+    }
+    settle_markers();
+    publish_numbers();
+    return bad;
+}
+
+inline failure publisher::end_of_stream(instant now) {
+    socket_->end_of_stream();
+    return received(0, now);
+}
+
+inline failure publisher::acknowledged(const pulsar::acknowledgement& ack, instant now) {
+    if (!ack.has_context && !ack.ok) // its text may quote the message
+        return make_failure(errc::unexpected_answer,
+                            "send-error:" + std::to_string(ack.code) + ": the server did not understand a frame");
+    if (!ack.has_context || ack.foreign_context || ack.context >= cursor_) return {};
+    window::slot* const s = window_.find(ack.context);
+    if (!s) return {}; // answered before
+
+    failure refusal;
+    outcome result = outcome::persisted;
+    if (!ack.ok) {
+        const errc e = pulsar::error_of(ack);
+        refusal = make_failure(e, "send-error:" + std::to_string(ack.code) + ": " + std::string(ack.error_text));
+        // The proxy's producer is gone, the socket useless: another one takes the message.
+        if (e == errc::connection_closed) return refusal;
+        // An ambiguous answer: with deduplication it is safe to ask again.
+        if (e == errc::ack_timeout && options_.deduplicate) return refusal;
+        result = e == errc::ack_timeout  ? outcome::maybe_persisted
+                 : e == errc::queue_full ? outcome::not_sent
+                                         : outcome::rejected;
+        holding_ = renumber_ = options_.deduplicate;
+    } else if (ack.dropped()) {
+        result = outcome::duplicate;
+        if (options_.deduplicate && s->attempts == 1 && !options_.initial_sequence_id) {
+            refusal = make_failure(errc::sequence_in_use, "dropped by the broker as a repeat of number " +
+                                                              std::to_string(number_of(ack.context)));
+            result = outcome::rejected;
+        }
+    }
+    if (!refusal) {
+        const std::int64_t number = number_of(ack.context);
+        if (number > last_sequence_id_.load(std::memory_order_relaxed))
+            last_sequence_id_.store(number, std::memory_order_relaxed);
+    }
+    while (node* first = s->chain.pop_front()) {
+        send_node* const n = as_send(first);
+        --live_messages_;
+        if (!refusal) {
+            n->result.message_id.assign(ack.message_id);
+            numbers_.latency.add(now - n->accepted);
+        }
+        settle(n, refusal, result);
+    }
+    window_.release(ack.context);
+    return {};
+}
+
+// --- settling ------------------------------------------------------------------------------------------------------
+
+/// The message has its result. It is in no list any more; its bytes are not looked at again.
+inline void publisher::settle(send_node* n, failure error, outcome o) {
+    deadlines_.remove(n);
+    n->message = message_view();
+    n->result.outcome = o;
+    if (n->stage == send_node::stage_type::in_window) n->result.sequence_id = number_of(n->context);
+    if (error) {
+        numbers_.failed.add();
+        n->result.info = error.details;
+        n->error = std::move(error);
+    } else {
+        (o == outcome::duplicate ? numbers_.duplicates : numbers_.persisted).add();
+    }
+    n->stage = send_node::stage_type::settled;
+    if (n->waiter) { // a push that never got room
+        n->waiter->error = n->error;
+        finished_.push_back(std::exchange(n->waiter, nullptr));
+    }
+    if (n->cancellable) {
+        cancel_state idle = cancel_state::idle;
+        if (!n->cancel.compare_exchange_strong(idle, cancel_state::completing, std::memory_order_acq_rel)) return;
+    }
+    finish_settled(n);
+}
+
+inline void publisher::finish_settled(send_node* n) {
+    if (!n->group) {
+        finished_.push_back(n);
+    } else if (n->group->settled(n->group, n)) {
+        finished_.push_back(n->group->completion);
+    }
+}
+
+/// The waiter leaves before the answer. What may be on its way keeps its place in the window as a tombstone.
+inline void publisher::abandon(send_node* n, const failure& error) {
+    if (n->stage == send_node::stage_type::waiting) {
+        waiting_.remove(n);
+        --waiting_messages_;
+        return settle(n, error, outcome::not_sent);
+    }
+    leave_window(n);
+    settle(n, error, outcome::maybe_persisted);
+}
+
+inline void publisher::leave_window(send_node* n) {
+    window::slot& s = *window_.find(n->context);
+    s.chain.remove(n);
+    --live_messages_;
+    if (!s.chain.empty()) return;
+    if (socket_ && n->context < cursor_)
+        s.state = window::slot_state::tombstone;
+    else
+        window_.release(n->context);
+}
+
+/// A flush at the head of the waiting messages is bound to what is in the window; it completes once that is answered.
+inline void publisher::settle_markers() {
+    while (waiting_.front() && waiting_.front()->kind == node_kind::flush) {
+        node* const n = waiting_.pop_front();
+        as_marker(n)->bound = window_.next();
+        flushes_.push_back(n);
+    }
+    if (flushes_.empty()) return;
+    const std::uint64_t oldest = window_.first_live(window_.oldest());
+    while (flushes_.front() && as_marker(flushes_.front())->bound <= oldest) finished_.push_back(flushes_.pop_front());
+}
+
+inline void publisher::publish_numbers(std::size_t taken_over) noexcept {
+    admission_.hold(waiting_messages_ + window_.messages(), taken_over);
+    numbers_.pending_messages.set(window_.messages());
+    numbers_.pending_bytes.set(window_.bytes());
+    numbers_.waiting_messages.set(waiting_messages_);
+}
+
+// --- ends ----------------------------------------------------------------------------------------------------------
+
+inline void publisher::end_all(const failure& why) {
+    for (node* n = waiting_.front(); n != nullptr;) {
+        node* const after = n->next;
+        if (n->kind == node_kind::message) abandon(as_send(n), why);
+        n = after;
+    }
+    for (std::uint64_t c = window_.oldest(); c != window_.next(); ++c)
+        if (window::slot* s = window_.find(c))
+            while (node* n = s->chain.front()) abandon(as_send(n), why);
+    finish_openers(why);
+    settle_markers();
+    publish_numbers();
+}
+
+inline bool publisher::close_accumulator(instant now) {
+    drain(now);
+    const accumulator::remainder rest = submitted_.close();
+    for (node* n = rest.first; n != nullptr;) {
+        node* const after = n->next;
+        if (n->kind == node_kind::message) {
+            if (as_send(n)->counted) give_back();
+            accept(as_send(n), now);
+        } else {
+            as_marker(n)->error = ended_;
+            if (n->kind == node_kind::close)
+                closers_.push_back(n);
+            else
+                finished_.push_back(n);
+        }
+        n = after;
+    }
+    cancel_requested(now);
+    return rest.was_armed;
+}
+
+inline void publisher::destroy(node* n) noexcept {
+    if (n->kind != node_kind::message) return n->finish(n, false);
+    send_node* const m = as_send(n);
+    if (m->waiter) m->waiter->finish(m->waiter, false);
+    if (!m->group)
+        m->finish(m, false);
+    else if (m->group->settled(m->group, m))
+        m->group->completion->finish(m->group->completion, false);
+}
+
+inline void publisher::destroy(node_list& list) noexcept {
+    while (node* n = list.pop_front()) destroy(n);
+}
+
+inline void publisher::destroy_all() noexcept {
+    // Taken out first: destroying a handler may run anything, this publisher's owner included.
+    node* fresh = submitted_.close().first;
+    send_node* limbo = cancelled_.exchange(nullptr, std::memory_order_acquire);
+    node_list all;
+    for (node_list* l : {&finished_, &waiting_, &flushes_, &openers_, &closers_}) all.append(std::move(*l));
+    for (std::uint64_t c = window_.oldest(); c != window_.next(); ++c)
+        if (window::slot* s = window_.find(c)) all.append(std::move(s->chain));
+    waiting_messages_ = live_messages_ = 0;
+    while (fresh) {
+        node* const n = std::exchange(fresh, fresh->next);
+        all.push_back(n);
+    }
+    while (limbo) {
+        send_node* const n = std::exchange(limbo, limbo->next_cancelled);
+        if (n->stage == send_node::stage_type::settled) all.push_back(n);
+    }
+    destroy(all);
+}
+
+} // namespace core
+} // namespace v1
+} // namespace sluice

@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: BSL-1.0
+// The intrusive nodes that operations are made of, and the list that carries them. A node lives in the memory of the
+// operation that it stands for; whoever holds the pointer owns it until `finish` is called, once.
+#pragma once
+
+#include <sluice/message.hpp>
+
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <utility>
+
+namespace sluice {
+inline namespace v1 {
+namespace core {
+
+/// Time is an argument of every machine: nanoseconds since an epoch that the caller chose.
+using instant = std::chrono::nanoseconds;
+inline constexpr instant never = instant::max();
+
+enum class node_kind : std::uint8_t {
+    message, ///< a `send_node`
+    flush,   ///< a `marker_node`: completes when what was sent before it has completed
+    open,    ///< a `marker_node`: completes when the socket is open, or never will be
+    close,   ///< a `marker_node`: what was sent before it drains, what comes after it fails
+    admitted ///< the waiter of a `push`, completed when its message has got room
+};
+
+struct node {
+    /// `invoke`: calls the handler. Otherwise the execution context is gone: destroys it uncalled. Frees the node first.
+    using finish_function = void (*)(node*, bool invoke);
+
+    node* next = nullptr;
+    node* previous = nullptr;
+    finish_function finish = nullptr;
+    node_kind kind = node_kind::message;
+};
+
+/// First in, first out; intrusive; doubly linked, so that a cancelled node leaves from the middle.
+class node_list {
+public:
+    node_list() noexcept = default;
+    node_list(node_list&& other) noexcept
+        : first_(std::exchange(other.first_, nullptr)), last_(std::exchange(other.last_, nullptr)) {}
+    node_list& operator=(node_list&& other) noexcept {
+        first_ = std::exchange(other.first_, nullptr);
+        last_ = std::exchange(other.last_, nullptr);
+        return *this;
+    }
+
+    bool empty() const noexcept { return first_ == nullptr; }
+    node* front() const noexcept { return first_; }
+
+    void push_back(node* n) noexcept {
+        n->next = nullptr;
+        n->previous = last_;
+        (last_ ? last_->next : first_) = n;
+        last_ = n;
+    }
+    node* pop_front() noexcept {
+        node* n = first_;
+        if (n) remove(n);
+        return n;
+    }
+    void remove(node* n) noexcept {
+        (n->previous ? n->previous->next : first_) = n->next;
+        (n->next ? n->next->previous : last_) = n->previous;
+        n->next = n->previous = nullptr;
+    }
+    void append(node_list&& other) noexcept {
+        if (other.empty()) return;
+        if (empty()) {
+            *this = std::move(other);
+            return;
+        }
+        last_->next = other.first_;
+        other.first_->previous = last_;
+        last_ = std::exchange(other.last_, nullptr);
+        other.first_ = nullptr;
+    }
+    /// Destroys every node without calling its handler.
+    void destroy_all() noexcept {
+        while (node* n = pop_front()) n->finish(n, false);
+    }
+
+private:
+    node* first_ = nullptr;
+    node* last_ = nullptr;
+};
+
+/// A flush, an open or a close: it waits at its place in the order of the sends.
+struct marker_node : node {
+    failure error{};
+    std::uint64_t bound = 0; ///< flush: every context below it was sent before
+    instant deadline = never;
+};
+
+struct send_node;
+
+/// A `push`'s waiter for room, and the group of a `send_all`: told by the strand, never from inside user code.
+struct send_group {
+    /// One of the group's messages has its result. True once all have: then `completion` is ready to finish.
+    bool (*settled)(send_group*, send_node*) = nullptr;
+    node* completion = nullptr;
+};
+
+/// Where a cancellation of one send stands. The slot's handler runs on the handler's executor, the strand elsewhere:
+///
+///     idle --(slot's handler)--> requested --(the strand meets the link)--> completing
+///     idle --(strand)----------> completing
+///
+/// Only who leaves `idle` goes on. A strand that loses the exchange to `requested` must not finish the node, for the
+/// slot's handler is about to push the node's link: it stores the result and finishes when the link arrives.
+enum class cancel_state : std::uint8_t { idle, requested, completing };
+
+/// One message on its way.
+struct send_node : node {
+    message_view message{};
+    send_group* group = nullptr;      ///< null for a plain send
+    marker_node* waiter = nullptr;    ///< of a push, until the message has room
+
+    // time
+    instant accepted{};               ///< when the strand took it over: one clock reading for a batch
+    instant deadline = never;
+    send_node* earlier = nullptr;     ///< of the producer-wide time-outs
+    send_node* later = nullptr;
+    std::size_t heap_index = 0;       ///< 1-based place among the messages with their own time-out; 0: not there
+    bool timed = false;               ///< in the list of producer-wide time-outs
+
+    // place
+    std::uint64_t context = 0;        ///< of its window slot
+    enum class stage_type : std::uint8_t { submitted, waiting, in_window, settled } stage = stage_type::submitted;
+    bool counted = false;             ///< in the counter of `fail` and `try_push` until it is drained
+    bool cancellable = false;         ///< a cancellation slot is connected
+    std::atomic<cancel_state> cancel{cancel_state::idle};
+    send_node* next_cancelled = nullptr;
+
+    // result
+    failure error{};
+    receipt result{};
+};
+
+inline send_node* as_send(node* n) noexcept { return static_cast<send_node*>(n); }
+inline marker_node* as_marker(node* n) noexcept { return static_cast<marker_node*>(n); }
+
+} // namespace core
+} // namespace v1
+} // namespace sluice

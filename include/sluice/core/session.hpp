@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: BSL-1.0
+// The way to an open socket, step by step, and what a failure on it means.
+#pragma once
+
+#include <sluice/core/backoff.hpp>
+#include <sluice/error.hpp>
+
+#include <chrono>
+#include <cstdint>
+
+namespace sluice {
+inline namespace v1 {
+namespace core {
+
+/// What a failed attempt to connect means for the producer.
+enum class verdict { retry, fresh_credential, fatal };
+
+/// 401 is worth one fresh credential; 403, 404 and 400 stay as they are however often one asks. Everything else may pass:
+/// 409 is one's own ghost for some 0.2 s after a lost connection, or the name is held by somebody else.
+inline verdict judge(const failure& f, bool credential_is_fresh) noexcept {
+    if (f.code == errc::unauthorized) return credential_is_fresh ? verdict::fatal : verdict::fresh_credential;
+    return f.code == condition::fatal ? verdict::fatal : verdict::retry;
+}
+
+/// credential -> region -> OTP -> connect -> upgrade -> open -> (lost: credential again) ... -> closed
+///
+/// `next` says what to do; the owner does it and tells `succeeded` or `failed`. Steps that this server does not need are
+/// left out. After a failure every step is gone through again: the region may have moved, the one-time password is used
+/// up, and what is still good (the credential, the region's name) is answered from the client's memory.
+class session {
+public:
+    enum class step : std::uint8_t { credential, region, one_time_password, connect, upgrade, open, wait, stop };
+
+    struct needs {
+        bool region = false;
+        bool one_time_password = false;
+    };
+
+    session(needs n, reconnect_policy policy) noexcept : needs_(n), policy_(policy) {}
+
+    step next() const noexcept { return step_; }
+    /// For `step::credential`: the one at hand was refused.
+    bool wants_fresh_credential() const noexcept { return fresh_credential_; }
+    /// For `step::wait`.
+    std::chrono::milliseconds delay() const noexcept { return delay_; }
+    /// Failed attempts since the socket was last open.
+    unsigned attempts() const noexcept { return attempts_; }
+
+    void succeeded() noexcept {
+        switch (step_) {
+        case step::wait: step_ = step::credential; break;
+        case step::credential: step_ = needs_.region ? step::region : after_region(); break;
+        case step::region: step_ = after_region(); break;
+        case step::one_time_password: step_ = step::connect; break;
+        case step::connect: step_ = step::upgrade; break;
+        case step::upgrade:
+            step_ = step::open;
+            attempts_ = 0;
+            fresh_credential_ = false;
+            break;
+        case step::open:
+        case step::stop: break;
+        }
+    }
+
+    /// The step under way failed, or the open socket was lost. `random`: 64 random bits for the jitter.
+    verdict failed(const failure& f, std::uint64_t random) noexcept {
+        const bool was_open = step_ == step::open;
+        const verdict v = was_open ? verdict::retry : judge(f, fresh_credential_);
+        switch (v) {
+        case verdict::fatal: step_ = step::stop; break;
+        case verdict::fresh_credential:
+            ++attempts_;
+            fresh_credential_ = true;
+            step_ = step::credential;
+            break;
+        case verdict::retry:
+            delay_ = backoff_delay(policy_, attempts_, random);
+            if (f.details && f.details->retry_after_s >= 0) {
+                const std::chrono::seconds asked(std::min(f.details->retry_after_s, 3600L));
+                delay_ = std::max<std::chrono::milliseconds>(delay_, asked);
+            }
+            ++attempts_;
+            step_ = step::wait;
+            break;
+        }
+        return v;
+    }
+
+    void stop() noexcept { step_ = step::stop; }
+
+private:
+    step after_region() const noexcept { return needs_.one_time_password ? step::one_time_password : step::connect; }
+
+    needs needs_;
+    reconnect_policy policy_;
+    step step_ = step::credential;
+    bool fresh_credential_ = false;
+    unsigned attempts_ = 0;
+    std::chrono::milliseconds delay_{};
+};
+
+} // namespace core
+} // namespace v1
+} // namespace sluice

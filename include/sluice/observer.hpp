@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: BSL-1.0
+// A producer's news for its owner: opened, lost, reconnecting, ended.
+#pragma once
+
+#include <sluice/error.hpp>
+#include <sluice/stats.hpp>
+
+#include <chrono>
+#include <functional>
+
+namespace sluice {
+inline namespace v1 {
+
+/// Functions that are called when the producer's state changes, on the producer's executor, in order. Empty ones are
+/// not called. They may call the producer, and they may destroy it.
+struct producer_observer {
+    std::function<void()> on_open{};                 ///< the socket is up, the first time or again
+    std::function<void(const failure&)> on_disconnect{}; ///< the socket is gone, with its cause
+    /// An attempt failed; the next one starts after the delay. `attempt` counts from 1 since the last open.
+    std::function<void(const failure&, unsigned attempt, std::chrono::milliseconds delay)> on_reconnect{};
+    /// The end: a default constructed failure after `close`, else the cause.
+    std::function<void(const failure&)> on_close{};
+};
+
+} // namespace v1
+} // namespace sluice

@@ -1,0 +1,194 @@
+// SPDX-License-Identifier: BSL-1.0
+// What the WebSocket producer answers: an acknowledgement, read fast in its common shape and by simdjson in any other.
+#pragma once
+
+#include <sluice/error.hpp>
+#include <sluice/message.hpp>
+#include <sluice/web/base64.hpp>
+#include <sluice/web/bytes.hpp>
+
+#include <simdjson.h>
+
+#include <array>
+#include <charconv>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <string_view>
+#include <utility>
+
+namespace sluice {
+inline namespace v1 {
+namespace pulsar {
+
+/// One answer to one message. The views are valid until the next `parse` or the end of what was parsed.
+struct acknowledgement {
+    bool ok = false;
+    bool has_context = false;      ///< false for `send-error:3`: nobody knows which message it answers
+    bool foreign_context = false;  ///< there is a context, but it is none of our numbers
+    std::uint64_t context = 0;     ///< where there is one and it is not foreign
+    int code = 0;                  ///< N of `send-error:N`; 0 for `ok` and for a result of another form
+    std::string_view message_id{}; ///< base64, where `ok`
+    std::string_view error_text{}; ///< the server's words, where not `ok`. May quote the message
+
+    /// True for ledger -1, entry -1: answered `ok`, yet thrown away as a repeat (or with a batch that began with one).
+    bool dropped() const noexcept {
+        // Ledger and entry come first and fill 29 characters and a third: hardly anything else begins so.
+        if (!message_id.starts_with("CP///////////wEQ////////////A")) return false;
+        const auto position = sluice::message_id(message_id).decode();
+        return position && position->ledger == -1 && position->entry == -1;
+    }
+};
+
+/// What a text frame of the producer socket was.
+enum class ack_kind : std::uint8_t {
+    acknowledgement,
+    other, ///< a JSON object without `result`, such as `AUTH_CHALLENGE`: to be ignored
+    garbage
+};
+
+namespace detail {
+
+/// True if the text is exactly what the end of an `ok` may be behind the context's digits, by release.
+inline bool is_ack_end(std::string_view text) noexcept {
+    return text == R"(","errorCode":0,"schemaVersion":0})" || text == R"("})" || text == R"(","errorCode":0})" ||
+           text == R"(","schemaVersion":0})";
+}
+
+} // namespace detail
+
+/// Reads acknowledgements. Keeps the memory that the slow path needs from one call to the next; one object is used by
+/// one thread at a time.
+class ack_parser {
+public:
+    ack_kind parse(web::bytes_view frame, acknowledgement& out) {
+        const std::string_view text = web::as_text(frame);
+        if (parse_common(text, out)) return ack_kind::acknowledgement;
+        return parse_any(text, out);
+    }
+
+    /// The strict form of an `ok` alone; false for anything else, `out` is then unspecified.
+    static bool parse_common(std::string_view text, acknowledgement& out) noexcept {
+        constexpr std::string_view begin = R"({"result":"ok","messageId":")";
+        constexpr std::string_view middle = R"(","context":")";
+        if (!text.starts_with(begin)) return false;
+        text.remove_prefix(begin.size());
+        std::size_t n = 0;
+        while (n < text.size() && is_base64(text[n])) ++n;
+        if (!text.substr(n).starts_with(middle)) return false;
+        out.message_id = text.substr(0, n);
+        text.remove_prefix(n + middle.size());
+
+        std::uint64_t context = 0;
+        for (n = 0; n < text.size() && text[n] >= '0' && text[n] <= '9'; ++n)
+            context = context * 10 + static_cast<unsigned>(text[n] - '0'); // wraps where it is refused below
+        if (n == 0 || n > 19 || (n > 1 && text[0] == '0')) return false;
+        if (!detail::is_ack_end(text.substr(n))) return false;
+        out.ok = true;
+        out.has_context = true;
+        out.foreign_context = false;
+        out.context = context;
+        out.code = 0;
+        out.error_text = {};
+        return true;
+    }
+
+    /// Every form, by a JSON parser. Members may stand in any order, unknown ones are skipped, the last of two counts.
+    ack_kind parse_any(std::string_view text, acknowledgement& out) {
+        out = {};
+        padded_.clear();
+        std::byte* const copy = padded_.prepare(text.size() + simdjson::SIMDJSON_PADDING);
+        if (!text.empty()) std::memcpy(copy, text.data(), text.size());
+        std::memset(copy + text.size(), 0, simdjson::SIMDJSON_PADDING);
+        simdjson::dom::object object;
+        constexpr bool copy_again = false;
+        if (parser_.parse(reinterpret_cast<const char*>(copy), text.size(), copy_again).get(object) !=
+            simdjson::SUCCESS)
+            return ack_kind::garbage;
+        bool has_result = false;
+        for (const auto& [name, value] : object) {
+            std::string_view string;
+            if (value.get(string) != simdjson::SUCCESS) continue;
+            if (name == "result") {
+                has_result = true;
+                read_result(string, out);
+            } else if (name == "messageId") {
+                out.message_id = string;
+            } else if (name == "errorMsg") {
+                out.error_text = string;
+            } else if (name == "context") {
+                read_context(string, out);
+            }
+        }
+        return has_result ? ack_kind::acknowledgement : ack_kind::other;
+    }
+
+private:
+    static bool is_base64(char c) noexcept {
+        return web::detail::base64_standard_digits[static_cast<unsigned char>(c)] >= 0 || c == '=';
+    }
+
+    static void read_result(std::string_view result, acknowledgement& out) noexcept {
+        constexpr std::string_view error = "send-error:";
+        out.ok = result == "ok";
+        out.code = 0;
+        if (!result.starts_with(error)) return;
+        int code = 0;
+        const char* const end = result.data() + result.size();
+        const auto [rest, ec] = std::from_chars(result.data() + error.size(), end, code);
+        if (ec == std::errc() && rest == end) out.code = code;
+    }
+
+    /// Our numbers are decimal without leading zeros: any other text was never sent by us.
+    static void read_context(std::string_view text, acknowledgement& out) noexcept {
+        const char* const end = text.data() + text.size();
+        out.context = 0;
+        const auto [rest, ec] = std::from_chars(text.data(), end, out.context);
+        out.has_context = true;
+        out.foreign_context = ec != std::errc() || rest != end || (text.size() > 1 && text[0] == '0');
+        if (out.foreign_context) out.context = 0;
+    }
+
+    web::byte_buffer padded_{};
+    simdjson::dom::parser parser_{};
+};
+
+/// What a refusal means, by the name of the exception at the front of its text.
+///
+/// * `ack_timeout`: the proxy waited too long for the broker. Ambiguous: the message may be stored.
+/// * `queue_full`: not sent, and it took no sequence number.
+/// * `too_large`, `topic_terminated`: will never be taken; after the latter the socket is useless.
+/// * `quota_exceeded`: later, on the same socket.
+/// * `connection_closed`: the proxy's producer is closed. The socket is useless though nobody closes it.
+/// * `rejected`: all else, `send-error:3` and `send-error:7` among them.
+inline errc error_of(const acknowledgement& ack) noexcept {
+    constexpr std::array<std::pair<std::string_view, errc>, 8> names{{
+        {"TimeoutException", errc::ack_timeout},
+        {"ProducerQueueIsFullError", errc::queue_full},
+        {"MemoryBufferIsFullError", errc::queue_full},
+        {"InvalidMessageException", errc::too_large},
+        {"TopicTerminatedException", errc::topic_terminated},
+        {"ProducerBlockedQuotaExceededException", errc::quota_exceeded},
+        {"ProducerBlockedQuotaExceededError", errc::quota_exceeded},
+        {"AlreadyClosedException", errc::connection_closed},
+    }};
+    if (ack.code != 8) return errc::rejected;
+    // `a.b.Outer$Name: text`, perhaps wrapped: `a.b.Wrapper: a.b.Outer$Name: text`. Further in, the text may hold names
+    // that others chose (the topic's), so the search ends at the first piece that is not the name of a class.
+    std::string_view text = ack.error_text;
+    while (true) {
+        std::size_t n = 0;
+        while (n < text.size() && text[n] != ':' && text[n] != ' ') ++n;
+        const std::string_view whole = text.substr(0, n);
+        const std::size_t last = whole.find_last_of(".$");
+        if (last == std::string_view::npos) return errc::rejected;
+        for (const auto& [name, code] : names)
+            if (whole.substr(last + 1) == name) return code;
+        if (!text.substr(n).starts_with(": ")) return errc::rejected;
+        text.remove_prefix(n + 2);
+    }
+}
+
+} // namespace pulsar
+} // namespace v1
+} // namespace sluice

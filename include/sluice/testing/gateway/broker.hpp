@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: BSL-1.0
+// The broker: namespaces and topics by name, and what everybody behind the front door shares.
+#pragma once
+
+#include <sluice/testing/gateway/topic.hpp>
+#include <sluice/web/mask.hpp>
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <string_view>
+#include <utility>
+
+namespace sluice {
+inline namespace v1 {
+namespace testing {
+namespace detail {
+
+/// `DOMAIN://TENANT/NAMESPACE/TOPIC` in its parts, none of them percent-encoded.
+struct topic_name {
+    std::string domain = "persistent";
+    std::string tenant{}, name_space{}, local{};
+
+    std::string full() const { return domain + "://" + tenant + "/" + name_space + "/" + local; }
+    std::string owner() const { return tenant + "/" + name_space; }
+};
+
+/// What a request or an upgrade is refused with: an HTTP status and the text that tells why.
+struct refusal {
+    int status = 0; ///< 0: not refused
+    std::string text{};
+
+    explicit operator bool() const noexcept { return status != 0; }
+};
+
+class broker {
+public:
+    broker(proxy_options o, web::random_source r) : options(std::move(o)), random(r) {
+        namespaces.insert("public/default");
+        for (const std::string& fabric : options.fabrics) {
+            namespaces.insert(options.tenant + "/c8global." + fabric);
+            namespaces.insert(options.tenant + "/c8local." + fabric);
+        }
+    }
+
+    proxy_options options;
+    web::random_source random;
+    proxy_stats stats{};
+    std::set<std::string, std::less<>> namespaces; ///< `TENANT/NAMESPACE`
+    std::map<std::string, std::shared_ptr<topic>, std::less<>> topics{};
+    std::set<std::string, std::less<>> deduplicating{}; ///< namespaces whose new topics deduplicate
+
+    std::shared_ptr<topic> find(std::string_view full_name) const {
+        const auto found = topics.find(full_name);
+        return found == topics.end() ? nullptr : found->second;
+    }
+    /// Null if it exists.
+    std::shared_ptr<topic> create(const topic_name& name) {
+        const auto [slot, fresh] = topics.try_emplace(name.full());
+        if (!fresh) return nullptr;
+        const topic_limits limits{options.max_messages_per_topic, options.max_bytes_per_topic};
+        slot->second = std::make_shared<topic>(slot->first, next_ledger_++, limits);
+        slot->second->deduplicate = options.deduplicate || deduplicating.contains(name.owner());
+        return slot->second;
+    }
+    /// 409 if it exists, 404 without its namespace.
+    refusal create_checked(const topic_name& name) {
+        if (!namespaces.contains(name.owner())) return {404, "Namespace does not exist"};
+        return create(name) ? refusal{} : refusal{409, "This topic already exists"};
+    }
+    /// 404 if it is missing; 412 if somebody produces to it, unless forced. Its producers notice with their next
+    /// message.
+    refusal remove(std::string_view full_name, bool force) {
+        const auto found = topics.find(full_name);
+        if (found == topics.end()) return {404, "Topic " + std::string(full_name) + " not found"};
+        if (!force && found->second->producers() != 0) return {412, "Topic has active producers/subscriptions"};
+        found->second->deleted = true;
+        topics.erase(found);
+        return {};
+    }
+    /// The topic for a new socket: found, or made where that is allowed.
+    std::pair<std::shared_ptr<topic>, refusal> open(const topic_name& name) {
+        if (!namespaces.contains(name.owner())) return {nullptr, {404, connection_error("Namespace not found")}};
+        if (auto t = find(name.full())) return {std::move(t), {}};
+        if (!options.allow_auto_topic_creation) return {nullptr, {404, connection_error("")}};
+        return {create(name), {}};
+    }
+    void store(topic& where, topic_message&& m) {
+        ++stats.stored;
+        where.keep(std::move(m));
+    }
+
+    /// How the broker's connection reports an error: with a request number and the two addresses of a connection that
+    /// does not exist here.
+    std::string connection_error(std::string_view text) {
+        return "{\"errorMsg\":\"" + std::string(text) +
+               "\",\"reqId\":" + std::to_string(3499593213145200983 + next_request_++) +
+               ", \"remote\":\"127.0.0.1/127.0.0.1:6650\", \"local\":\"/127.0.0.1:37792\"}";
+    }
+    std::string generated_producer_name() { return "standalone-0-" + std::to_string(next_producer_++); }
+
+    /// Letters and digits that cannot be guessed, as far as the random source can.
+    std::string secret(std::size_t length) {
+        constexpr std::string_view alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789AB";
+        std::string text(length, '\0');
+        random(std::as_writable_bytes(std::span(text)));
+        for (char& c : text) c = alphabet[static_cast<unsigned char>(c) & 63];
+        return text;
+    }
+
+private:
+    std::int64_t next_ledger_ = 4, next_request_ = 1, next_producer_ = 0;
+};
+
+} // namespace detail
+} // namespace testing
+} // namespace v1
+} // namespace sluice

@@ -1,0 +1,213 @@
+// SPDX-License-Identifier: BSL-1.0
+// A message as a producer's frame says it, read with the leniency and the refusals of the proxy's data binding.
+#pragma once
+
+#include <sluice/testing/gateway/json_reader.hpp>
+
+#include <cmath>
+#include <optional>
+#include <utility>
+#include <vector>
+
+namespace sluice {
+inline namespace v1 {
+namespace testing {
+namespace detail {
+
+/// The members, borrowed from the frame or from the reader's scratch. A member that is absent or null holds nothing.
+struct producer_message {
+    std::optional<std::string_view> payload{}, context{}, key{}, event_time{};
+    std::vector<std::pair<std::string_view, std::optional<std::string_view>>> properties{};
+    std::vector<std::string_view> replication_clusters{};
+    std::int64_t deliver_at = 0, deliver_after_ms = 0;
+    bool null = false; ///< the frame said `null`
+
+    void clear() noexcept {
+        payload = context = key = event_time = std::nullopt;
+        properties.clear();
+        replication_clusters.clear();
+        deliver_at = deliver_after_ms = 0;
+        null = false;
+    }
+};
+
+class producer_message_reader {
+public:
+    /// Reads the first object of the text; what follows it is ignored. False: `error()` is Jackson's text.
+    bool read(std::string_view text, producer_message& out) {
+        out.clear();
+        json_reader json(text, scratch_);
+        read(json, out);
+        if (json.failed()) error_ = json.error();
+        return !json.failed();
+    }
+    const std::string& error() const noexcept { return error_; }
+
+private:
+    using token = json_reader::token;
+    using value = json_reader::value;
+
+    static constexpr std::string_view class_name = "org.apache.pulsar.websocket.data.ProducerMessage";
+
+    static void read(json_reader& json, producer_message& out) {
+        if (json.at_end()) {
+            json.fail(0, "No content to map due to end-of-input");
+            return;
+        }
+        const value root = json.next_value();
+        if (json.failed()) return;
+        if (root.kind == token::null) {
+            out.null = true;
+            return;
+        }
+        if (root.kind != token::object) {
+            fail_root(json, root);
+            return;
+        }
+        std::string_view name;
+        for (bool first = true; json.next_name(name, first); first = false) {
+            const value v = json.next_value();
+            if (json.failed() || !member(json, name, v, out)) return;
+        }
+    }
+
+    static bool member(json_reader& json, std::string_view name, const value& v, producer_message& out) {
+        if (name == "payload") return text(json, name, v, out.payload);
+        if (name == "context") return text(json, name, v, out.context);
+        if (name == "key") return text(json, name, v, out.key);
+        if (name == "eventTime") return text(json, name, v, out.event_time);
+        if (name == "properties") return properties(json, v, out);
+        if (name == "replicationClusters") return clusters(json, v, out);
+        if (name == "deliverAt") return number(json, name, v, out.deliver_at);
+        if (name == "deliverAfterMs") return number(json, name, v, out.deliver_after_ms);
+        std::int64_t ignored = 0;
+        if (name == "sequenceId") return number(json, name, v, ignored);
+        if (v.kind == token::object || v.kind == token::array) return json.skip_rest(v.kind);
+        return true;
+    }
+
+    static bool text(json_reader& json, std::string_view name, const value& v, std::optional<std::string_view>& out) {
+        switch (v.kind) {
+        case token::string:
+        case token::number:
+        case token::boolean: out = v.text; return true;
+        case token::null: out.reset(); return true;
+        default: return fail_type(json, v, "java.lang.String", chain(name));
+        }
+    }
+
+    static bool properties(json_reader& json, const value& v, producer_message& out) {
+        out.properties.clear(); // the last one wins
+        if (v.kind == token::null) return true;
+        if (v.kind != token::object)
+            return fail_type(json, v, "java.util.LinkedHashMap<java.lang.String,java.lang.String>",
+                             chain("properties"));
+        std::string_view name;
+        for (bool first = true; json.next_name(name, first); first = false) {
+            const value element = json.next_value();
+            if (json.failed()) return false;
+            std::optional<std::string_view> content;
+            if (element.kind == token::object || element.kind == token::array)
+                return fail_type(json, element, "java.lang.String",
+                                 chain("properties", "java.util.LinkedHashMap[\"" + std::string(name) + "\"]"));
+            if (element.kind != token::null) content = element.text;
+            bool known = false;
+            for (auto& [other, old] : out.properties)
+                if (other == name) {
+                    old = content;
+                    known = true;
+                }
+            if (!known) out.properties.emplace_back(name, content);
+        }
+        return !json.failed();
+    }
+
+    static bool clusters(json_reader& json, const value& v, producer_message& out) {
+        out.replication_clusters.clear();
+        if (v.kind == token::null) return true;
+        if (v.kind != token::array)
+            return fail_type(json, v, "java.util.ArrayList<java.lang.String>", chain("replicationClusters"));
+        for (bool first = true; json.next_element(first); first = false) {
+            const value element = json.next_value();
+            if (json.failed()) return false;
+            if (element.kind == token::object || element.kind == token::array)
+                return fail_type(json, element, "java.lang.String", chain("replicationClusters"));
+            if (element.kind != token::null) out.replication_clusters.push_back(element.text);
+        }
+        return !json.failed();
+    }
+
+    /// A long: a number, cut to its integral part, or a string of digits. Null counts as 0.
+    static bool number(json_reader& json, std::string_view name, const value& v, std::int64_t& out) {
+        out = 0;
+        if (v.kind == token::null || (v.kind == token::string && v.text.empty())) return true;
+        if (v.kind != token::number && v.kind != token::string) return fail_type(json, v, "long", chain(name));
+        std::string_view digits = v.text;
+        if (v.kind == token::string && digits.starts_with('+')) digits.remove_prefix(1);
+        const auto [end, ec] = std::from_chars(digits.data(), digits.data() + digits.size(), out);
+        const bool whole = end == digits.data() + digits.size();
+        if (ec == std::errc() && whole) return true;
+        if (v.kind == token::number) {
+            const double real = std::strtod(std::string(v.text).c_str(), nullptr);
+            if (std::abs(real) < 9223372036854775808.0) {
+                out = static_cast<std::int64_t>(real);
+                return true;
+            }
+            return json.fail(v.at,
+                             "Numeric value (" + std::string(v.text.substr(0, 64)) +
+                                 ") out of range of long (-9223372036854775808 - 9223372036854775807)",
+                             chain(name));
+        }
+        return json.fail(v.at,
+                         "Cannot deserialize value of type `long` from String \"" + std::string(v.text.substr(0, 64)) +
+                             "\": not a valid `long` value",
+                         chain(name));
+    }
+
+    static std::string chain(std::string_view name, const std::string& below = {}) {
+        std::string text = " (through reference chain: ";
+        text.append(class_name).append("[\"").append(name).append("\"]");
+        if (!below.empty()) text.append("->").append(below);
+        return text += ')';
+    }
+
+    static std::string_view source_of(token kind) noexcept {
+        switch (kind) {
+        case token::object: return "Object value (token `JsonToken.START_OBJECT`)";
+        case token::array: return "Array value (token `JsonToken.START_ARRAY`)";
+        case token::string: return "String value (token `JsonToken.VALUE_STRING`)";
+        case token::number: return "Integer value (token `JsonToken.VALUE_NUMBER_INT`)";
+        case token::boolean: return "Boolean value (token `JsonToken.VALUE_TRUE`)";
+        default: return "Null value (token `JsonToken.VALUE_NULL`)";
+        }
+    }
+
+    static bool fail_type(json_reader& json, const value& v, std::string_view type, const std::string& where) {
+        std::string what = "Cannot deserialize value of type `";
+        what.append(type).append("` from ").append(source_of(v.kind));
+        return json.fail(v.at, what, where);
+    }
+
+    static void fail_root(json_reader& json, const value& v) {
+        if (v.kind == token::array) {
+            fail_type(json, v, class_name, {});
+            return;
+        }
+        const char* const source = v.kind == token::string ? "String" : v.kind == token::number ? "Number" : "Boolean";
+        const std::string shown(v.text.substr(0, 64));
+        std::string what = "Cannot construct instance of `";
+        what.append(class_name).append("` (although at least one Creator exists): no ");
+        what.append(v.kind == token::number ? "int/Int" : source).append("-argument constructor/factory method to ");
+        what.append("deserialize from ").append(source).append(" value (");
+        what.append(v.kind == token::string ? "'" + shown + "'" : shown).append(")");
+        json.fail(v.at, what);
+    }
+
+    std::string scratch_{};
+    std::string error_{};
+};
+
+} // namespace detail
+} // namespace testing
+} // namespace v1
+} // namespace sluice

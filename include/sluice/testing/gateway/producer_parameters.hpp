@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: BSL-1.0
+// The query of a producer socket, judged in the proxy's order and words.
+#pragma once
+
+#include <sluice/testing/gateway/broker.hpp>
+#include <sluice/web/ascii.hpp>
+#include <sluice/web/url.hpp>
+
+#include <charconv>
+#include <chrono>
+#include <cstdint>
+#include <limits>
+#include <optional>
+
+namespace sluice {
+inline namespace v1 {
+namespace testing {
+namespace detail {
+
+/// Name and value, percent-decoded; of a name that comes twice the first counts.
+using query_parameters = std::vector<std::pair<std::string, std::string>>;
+
+inline const std::string* find_parameter(const query_parameters& query, std::string_view name) noexcept {
+    for (const auto& [key, value] : query)
+        if (key == name) return &value;
+    return nullptr;
+}
+
+struct producer_parameters {
+    std::optional<std::string> name{};
+    std::optional<std::int64_t> initial_sequence_id{};
+    bool batching = false;
+    std::size_t batching_max_messages = 1000;
+    std::chrono::milliseconds batching_max_publish_delay{1}; ///< 10 by Pulsar's documents, 1 as measured
+    std::size_t max_pending_messages = 0;                    ///< 0: no limit
+};
+
+class producer_query {
+public:
+    explicit producer_query(const query_parameters& query) noexcept : query_(query) {}
+
+    /// The first mistake as the proxy tells it, or nothing.
+    refusal read(producer_parameters& out) {
+        if (const std::string* name = find("producerName")) {
+            if (name->find_first_not_of(" \t\r\n\f\v") == std::string::npos) return bad("producerName cannot be blank");
+            out.name = *name;
+        }
+        if (const std::string* text = find("initialSequenceId")) {
+            std::int64_t n = 0;
+            if (!number(*text, n)) return bad_number(*text);
+            out.initial_sequence_id = n;
+        }
+        if (const std::string* text = find("hashingScheme");
+            text && *text != "JavaStringHash" && *text != "Murmur3_32Hash")
+            return bad("No enum constant org.apache.pulsar.client.api.HashingScheme." + *text);
+        std::int32_t n = 0;
+        if (const std::string* text = find("sendTimeoutMillis")) {
+            if (!number(*text, n)) return bad_number(*text);
+            if (n < 0) return bad("sendTimeout needs to be >= 0");
+        }
+        if (const std::string* text = find("messageRoutingMode");
+            text && *text != "SinglePartition" && *text != "RoundRobinPartition" && *text != "CustomPartition")
+            return bad("Invalid messageRoutingMode " + *text);
+        if (const std::string* text = find("compressionType");
+            text && *text != "NONE" && *text != "LZ4" && *text != "ZLIB" && *text != "ZSTD" && *text != "SNAPPY")
+            return bad("Invalid compressionType " + *text);
+        if (const std::string* keys = find("encryptionKeys")) {
+            if (!brings_wrapped_keys(*keys))
+                return {500, "Failed to create producer/consumer: Can't add encryption key without configuring "
+                             "cryptoKeyReaderFactoryClassName"};
+            return {}; // the client encrypts: the proxy neither batches nor compresses
+        }
+        return read_batching(out);
+    }
+
+private:
+    refusal read_batching(producer_parameters& out) {
+        const std::string* const enabled = find("batchingEnabled");
+        out.batching = enabled != nullptr && web::equal_ignoring_case(*enabled, "true");
+        if (!out.batching) return {}; // the other three are not looked at
+        std::int32_t n = 0;
+        if (const std::string* text = find("batchingMaxMessages")) {
+            if (!number(*text, n)) return bad_number(*text);
+            out.batching_max_messages = n > 0 ? static_cast<std::size_t>(n) : std::numeric_limits<std::size_t>::max();
+        }
+        if (const std::string* text = find("maxPendingMessages")) {
+            if (!number(*text, n)) return bad_number(*text);
+            if (n < 0) return bad("maxPendingMessages needs to be >= 0");
+            out.max_pending_messages = static_cast<std::size_t>(n);
+        }
+        if (const std::string* text = find("batchingMaxPublishDelay")) {
+            if (!number(*text, n)) return bad_number(*text);
+            if (n < 1) return bad("configured value for batch delay must be at least 1ms");
+            out.batching_max_publish_delay = std::chrono::milliseconds(n);
+        }
+        return {};
+    }
+
+    /// PIP-290: base64 of a JSON object. Anything else is taken for names of keys that the proxy would hold.
+    static bool brings_wrapped_keys(std::string_view text) {
+        std::string bytes(web::base64_decoded_bound(text.size()), '\0');
+        const auto n = web::base64_decode(text, reinterpret_cast<std::byte*>(bytes.data()));
+        return n && std::string_view(bytes).substr(0, *n).starts_with('{') &&
+               bytes.find("keyValue") != std::string::npos;
+    }
+
+    const std::string* find(std::string_view name) const noexcept { return find_parameter(query_, name); }
+
+    template <class Integer>
+    static bool number(std::string_view text, Integer& out) noexcept {
+        if (text.starts_with('+')) {
+            text.remove_prefix(1);
+            if (text.starts_with('-')) return false;
+        }
+        const auto [end, ec] = std::from_chars(text.data(), text.data() + text.size(), out);
+        return ec == std::errc() && end == text.data() + text.size();
+    }
+    static refusal bad(const std::string& why) { return {400, "Invalid query params: " + why}; }
+    static refusal bad_number(const std::string& text) { return bad("For input string: \"" + text + "\""); }
+
+    const query_parameters& query_;
+};
+
+} // namespace detail
+} // namespace testing
+} // namespace v1
+} // namespace sluice

@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: BSL-1.0
+// What the gateway's rooms speak about: its clock, its settings, the messages that it keeps, its counters.
+#pragma once
+
+#include <sluice/message.hpp>
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace sluice {
+inline namespace v1 {
+namespace testing {
+
+/// The model's only clock, an argument everywhere. It must not run backwards.
+using time_point = std::chrono::sys_time<std::chrono::nanoseconds>;
+
+/// A message as a topic keeps it.
+struct stored_message {
+    std::string payload{};
+    std::optional<std::string> key{};
+    std::vector<property> properties{};
+    std::optional<message_attributes::time_point> event_time{};
+    std::optional<message_attributes::time_point> deliver_at{};
+    std::vector<std::string> replication_clusters{};
+    std::string producer_name{};
+    std::int64_t sequence_id = -1;
+    std::string message_id{}; ///< as the acknowledgement said it
+    time_point publish_time{};
+};
+
+/// Somebody who may log in at `POST /_open/auth`.
+struct proxy_user {
+    std::string email{};
+    std::string name{};
+    std::string password{};
+};
+
+/// What the proxy and the broker behind it are like. The defaults are a GDN region and Pulsar 4.0.7.
+struct proxy_options {
+    // GDN
+    std::string tenant = "demo"; ///< the GDN tenant that keys and users belong to
+    std::vector<std::string> fabrics{"_system"};
+    std::vector<std::string> api_keys{}; ///< accepted beside the one that is made at start
+    std::vector<proxy_user> users{};     ///< none: nobody can log in with a password
+    std::string region = "gdn-local";    ///< `_key` and `name` of `/datacenter/local`, and `x-gdn-region`
+    std::string region_host{};           ///< `tags.url`; empty: where the gateway listens
+    std::chrono::seconds jwt_lifetime{12 * 3600};
+    std::chrono::seconds otp_lifetime{60};
+
+    // plain Pulsar
+    std::string token{}; ///< what `/ws/v2` and `/admin/v2` want as `Bearer`; empty: they ask for nothing
+
+    // broker
+    bool allow_auto_topic_creation = true; ///< false: a socket on a missing topic is refused with 404
+    bool deduplicate = false;              ///< for every new topic
+    std::size_t max_message_size = 5u << 20;
+    std::size_t max_producers_per_topic = 0;          ///< 0: no limit
+    std::size_t max_messages_per_topic = 1'000'000;   ///< more: the oldest are dropped
+    std::size_t max_bytes_per_topic = 256u << 20;     ///< payloads, keys and properties; more: the oldest are dropped
+    std::chrono::nanoseconds producer_name_release{}; ///< how long a name stays in use after its socket has ended
+
+    // proxy
+    std::size_t max_text_frame_size = 1u << 20;
+    std::chrono::nanoseconds idle_timeout = std::chrono::minutes(5);
+};
+
+/// What has happened since the start.
+struct proxy_stats {
+    std::uint64_t connections = 0;     ///< accepted
+    std::uint64_t requests = 0;        ///< HTTP requests answered, upgrades included
+    std::uint64_t sockets_opened = 0;  ///< upgrades answered 101
+    std::uint64_t sockets_refused = 0; ///< upgrades answered otherwise
+    std::uint64_t open_sockets = 0;    ///< now
+    std::uint64_t frames = 0;          ///< text messages received on sockets
+    std::uint64_t binary_frames = 0;   ///< ignored, as the proxy does
+    std::uint64_t stored = 0;          ///< messages
+    std::uint64_t duplicates = 0;      ///< dropped by deduplication, those thrown away with a batch included
+    std::uint64_t errors = 0;          ///< `send-error` answers
+};
+
+} // namespace testing
+} // namespace v1
+} // namespace sluice

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: BSL-1.0
+// Masking, RFC 6455 section 5.3: every frame of a client is XORed with a fresh, unpredictable key.
+#pragma once
+
+#include <sluice/web/bytes.hpp>
+
+#include <array>
+
+namespace sluice {
+inline namespace v1 {
+namespace web {
+
+/// The four octets in the order in which they stand on the wire, as a number in memory order.
+using mask_key = std::uint32_t;
+
+/// The key as it applies n octets further on.
+constexpr mask_key advance_mask(mask_key key, std::size_t n) noexcept {
+    const int bits = static_cast<int>((n & 3) * 8);
+    if constexpr (std::endian::native == std::endian::little) return std::rotr(key, bits);
+    return std::rotl(key, bits);
+}
+
+/// XORs in place; the first octet of `key` meets the first of `data`.
+inline void apply_mask(std::byte* data, std::size_t n, mask_key key) noexcept {
+    const std::uint64_t wide = (static_cast<std::uint64_t>(key) << 32) | key;
+    std::size_t i = 0;
+    for (; i + 8 <= n; i += 8) { // compilers make vectors of this loop
+        std::uint64_t v;
+        std::memcpy(&v, data + i, 8);
+        v ^= wide;
+        std::memcpy(data + i, &v, 8);
+    }
+    std::array<std::byte, 4> octets;
+    std::memcpy(octets.data(), &key, 4);
+    for (; i < n; ++i) data[i] ^= octets[i & 3];
+}
+
+/// Where unpredictable bytes come from: an argument, so that a test can repeat them.
+struct random_source {
+    void* context = nullptr;
+    void (*fill)(void* context, std::span<std::byte> out) = nullptr;
+
+    void operator()(std::span<std::byte> out) const { fill(context, out); }
+};
+
+/// A store of fresh keys: one call of the source fills 256 of them, since a call for each costs more than the frame.
+class mask_keys {
+public:
+    explicit mask_keys(random_source source) noexcept : source_(source) {}
+
+    mask_key next() {
+        if (at_ == keys_.size()) {
+            source_(std::as_writable_bytes(std::span(keys_)));
+            at_ = 0;
+        }
+        return std::exchange(keys_[at_++], 0);
+    }
+
+private:
+    random_source source_;
+    std::array<mask_key, 256> keys_{};
+    std::size_t at_ = 256;
+};
+
+} // namespace web
+} // namespace v1
+} // namespace sluice
