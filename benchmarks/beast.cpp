@@ -123,7 +123,8 @@ private:
         for (;;) {
             boost::system::error_code ended;
             co_await stream_.async_read(buffer, asio::redirect_error(await, ended));
-            if (ended == websocket::error::closed) co_return;
+            if (ended == websocket::error::closed || ended == asio::error::operation_aborted)
+                co_return; // write() closed
             if (ended) throw boost::system::system_error(ended);
             acknowledged({static_cast<const char*>(buffer.data().data()), buffer.size()});
             buffer.clear();

@@ -64,7 +64,7 @@ function(sluice_fetch package)
         sluice_fetch_library(zlib ZLIB::ZLIB zlibstatic "." ZLIB_BUILD_EXAMPLES)
     elseif(package STREQUAL "zstd")
         sluice_fetch_library(zstd zstd::libzstd libzstd_static build/cmake ZSTD_BUILD_PROGRAMS ZSTD_BUILD_SHARED
-            ZSTD_BUILD_TESTS)
+            ZSTD_BUILD_TESTS ZSTD_LEGACY_SUPPORT)
     elseif(package STREQUAL "Snappy")
         sluice_fetch_library(snappy Snappy::snappy snappy "." SNAPPY_BUILD_TESTS SNAPPY_BUILD_BENCHMARKS)
     endif()

@@ -261,11 +261,12 @@ struct failure {
 inline failure make_failure(std::error_code ec, error_details details) {
     return {ec, std::make_shared<const error_details>(std::move(details))};
 }
-inline failure make_failure(errc e, std::string text) {
+inline failure make_failure(std::error_code ec, std::string text) {
     error_details d;
     d.text = std::move(text);
-    return make_failure(make_error_code(e), std::move(d));
+    return make_failure(ec, std::move(d));
 }
+inline failure make_failure(errc e, std::string text) { return make_failure(make_error_code(e), std::move(text)); }
 
 /// What an awaitable throws.
 class error : public std::system_error {

@@ -7,7 +7,6 @@
 #include <algorithm>
 #include <cstring>
 #include <memory>
-#include <regex>
 #include <vector>
 
 #if __has_include(<sys/mman.h>)
@@ -183,15 +182,15 @@ TEST_CASE("what was encoded is decoded, at every length") {
 }
 
 TEST_CASE("padding may be left out, but not be wrong") {
-    const std::regex good("(.{4})*(|[^=]{2}|[^=]{2}==|[^=]{3}|[^=]{3}=)");
     for (std::size_t n = 0; n <= 9; ++n) {
         for (unsigned pattern = 0; pattern < 1u << n; ++pattern) {
             std::string text;
             for (std::size_t i = 0; i < n; ++i) text += (pattern >> i & 1) != 0 ? '=' : 'A';
             CAPTURE(text);
-            const std::size_t padding = text.find('=');
-            const bool expected = std::regex_match(text, good) && (padding == std::string::npos || padding + 2 >= n);
-            REQUIRE(decode(text).has_value() == expected);
+            const std::size_t digits = std::min(text.find('='), n), padding = n - digits;
+            const bool good =
+                text.find_last_of('A') + 1 == digits && (padding == 0 ? digits % 4 != 1 : n % 4 == 0 && padding <= 2);
+            REQUIRE(decode(text).has_value() == good);
         }
     }
 }

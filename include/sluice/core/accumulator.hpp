@@ -49,6 +49,7 @@ public:
         node* seen = head_.load(std::memory_order_relaxed);
         for (;;) {
             if (seen == closed()) {
+                std::atomic_thread_fence(std::memory_order_acquire); // what was written before `close` is read now
                 reverse(last, first);
                 return pushed::closed;
             }

@@ -46,6 +46,10 @@ public:
     /// Counts a message in, or says that there is no room. A node that was counted in has `counted` set.
     bool reserve() noexcept { return admission_.reserve(); }
     void give_back() noexcept { admission_.give_back(1); }
+    /// Once `submit` has answered *closed*: why.
+    const failure& end_reason() const noexcept { return ended_; }
+    /// The same: ends a message that was never taken over. What is to be finished goes into `done`.
+    static void refuse(send_node* n, const failure& why, node_list& done);
     std::int64_t last_sequence_id() const noexcept { return last_sequence_id_.load(std::memory_order_relaxed); }
     counters& numbers() noexcept { return numbers_; }
     const counters& numbers() const noexcept { return numbers_; }
@@ -99,10 +103,17 @@ public:
     failure end_of_stream(instant now);
 
     void ping() { socket_->ping({}); }
+    /// A close frame waits to be written.
+    bool says_goodbye() const noexcept { return socket_ && socket_->close_sent() && !socket_->output().empty(); }
     /// Begins the closing handshake.
     void close_socket() { socket_->close(web::close_code::normal_closure); }
 
     // --- the strand: ends
+
+    /// A cancellation is under way whose link has not arrived: its node waits for it.
+    bool awaits_cancels() const noexcept { return limbo_ != 0; }
+    /// Ends a push that still waits for room, with `errc::aborted`.
+    void cancel_push(std::uint64_t ticket);
 
     /// Nothing is accepted any more; everything left ends with `why`.
     void end(const failure& why) {
@@ -173,6 +184,7 @@ private:
     accumulator submitted_{};
     std::atomic<send_node*> cancelled_{nullptr};
     send_node* unmet_cancels_ = nullptr; ///< links of nodes that are not drained yet
+    std::size_t limbo_ = 0;              ///< settled nodes that wait for their links
     node_list waiting_{};                ///< messages, and flushes between them
     std::size_t waiting_messages_ = 0;
     std::size_t live_messages_ = 0; ///< in the window, with a waiter

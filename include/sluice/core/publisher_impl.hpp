@@ -97,11 +97,22 @@ inline void publisher::cancel_requested(instant now) {
         }
         n->cancel.store(cancel_state::completing, std::memory_order_relaxed);
         if (n->stage == send_node::stage_type::settled) {
+            --limbo_;
             finish_settled(n); // the strand had a result, and waited for this link
         } else {
             n->cancellable = false;
             abandon(n, failure{errc::aborted, nullptr});
         }
+    }
+    settle_markers();
+    publish_numbers();
+}
+
+inline void publisher::cancel_push(std::uint64_t ticket) {
+    for (node* n = waiting_.front(); n != nullptr; n = n->next) {
+        if (n->kind != node_kind::message || !as_send(n)->waiter || as_send(n)->waiter->ticket != ticket) continue;
+        abandon(as_send(n), failure{errc::aborted, nullptr});
+        break;
     }
     settle_markers();
     publish_numbers();
@@ -369,9 +380,31 @@ inline void publisher::settle(send_node* n, failure error, outcome o) {
     }
     if (n->cancellable) {
         cancel_state idle = cancel_state::idle;
-        if (!n->cancel.compare_exchange_strong(idle, cancel_state::completing, std::memory_order_acq_rel)) return;
+        if (!n->cancel.compare_exchange_strong(idle, cancel_state::completing, std::memory_order_acq_rel)) {
+            ++limbo_;
+            return;
+        }
     }
     finish_settled(n);
+}
+
+inline void publisher::refuse(send_node* n, const failure& why, node_list& done) {
+    n->message = message_view();
+    n->stage = send_node::stage_type::settled;
+    n->result.outcome = outcome::not_sent;
+    n->result.info = why.details;
+    n->error = why;
+    if (n->waiter) {
+        n->waiter->error = why;
+        done.push_back(std::exchange(n->waiter, nullptr));
+    }
+    // A cancellation that comes now finds nobody to tell.
+    cancel_state idle = cancel_state::idle;
+    n->cancel.compare_exchange_strong(idle, cancel_state::completing, std::memory_order_acq_rel);
+    if (!n->group)
+        done.push_back(n);
+    else if (n->group->settled(n->group, n))
+        done.push_back(n->group->completion);
 }
 
 inline void publisher::finish_settled(send_node* n) {

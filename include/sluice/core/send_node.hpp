@@ -88,9 +88,10 @@ private:
     node* last_ = nullptr;
 };
 
-/// A flush, an open or a close: it waits at its place in the order of the sends.
+/// A flush, an open, a close, or the waiter of a push: no message.
 struct marker_node : node {
     failure error{};
+    std::uint64_t ticket = 0; ///< push: its name for a cancellation
     std::uint64_t bound = 0; ///< flush: every context below it was sent before
     instant deadline = never;
 };

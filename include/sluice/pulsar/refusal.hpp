@@ -113,7 +113,8 @@ inline std::optional<std::string> html_message(std::string_view page, bool latin
 
 /// A server may repeat what it was asked, and with it a password, key or token: what follows their names is taken out.
 inline std::string without_secrets(std::string_view text) {
-    constexpr std::array<std::string_view, 5> marks{"otp=", "token=", "apikey ", "bearer ", "encryptionKeys="};
+    constexpr std::array<std::string_view, 8> marks{"otp=",       "token=",     "encryptionKeys=", "\"password\":\"",
+                                                    "\"jwt\":\"", "\"otp\":\"", "apikey ",         "bearer "};
     std::string out;
     while (!text.empty()) {
         std::size_t first = text.size(), behind = text.size();
@@ -125,9 +126,9 @@ inline std::string without_secrets(std::string_view text) {
         out += text.substr(0, behind);
         text.remove_prefix(behind);
         const std::size_t n = std::min(text.find_first_of(" \t\r\n&\"'<>,;#"), text.size());
-        // Shorter than any secret, so it is prose: "bearer token needed".
+        // Behind a blank a short word is prose: "no apikey given".
         constexpr std::size_t shortest = 8;
-        if (n < shortest)
+        if (n < shortest && (n == 0 || out.back() == ' '))
             out += text.substr(0, n);
         else
             out += "***";

@@ -36,7 +36,7 @@ struct stream_info {
     std::string topic{}; ///< `c8globals.NAME`; in `pulsar` the same as `name`
     sluice::scope scope = scope::global;
     std::string tenant{}, fabric{}; ///< in `pulsar` the tenant and the namespace
-    int type = 4;                   ///< 4: persistent
+    int type = 4;                   ///< 4: persistent; in `pulsar` 0: not persistent
     bool terminated = false;        ///< takes no more messages
     friend bool operator==(const stream_info&, const stream_info&) = default;
 };
@@ -267,13 +267,18 @@ inline stream_info read_gdn_stream(const simdjson::dom::element& element) {
     return stream;
 }
 
+/// `persistent://T/NS/TOPIC`, where a topic that somebody else made may have slashes in its name.
 inline stream_info read_pulsar_stream(std::string_view text) {
     stream_info stream;
-    auto [error, topic] = make_topic(sluice::dialect::pulsar, text, scope::global, {}, {});
-    if (error) return stream;
-    stream.name = stream.topic = std::move(topic.name);
-    stream.tenant = std::move(topic.tenant);
-    stream.fabric = std::move(topic.ns);
+    const std::size_t tenant = text.find("://");
+    if (tenant == std::string_view::npos) return stream;
+    if (text.substr(0, tenant) != "persistent") stream.type = 0;
+    text.remove_prefix(tenant + 3);
+    const std::size_t ns = text.find('/'), name = ns == std::string_view::npos ? ns : text.find('/', ns + 1);
+    if (name == std::string_view::npos) return stream;
+    stream.tenant = text.substr(0, ns);
+    stream.fabric = text.substr(ns + 1, name - ns - 1);
+    stream.name = stream.topic = text.substr(name + 1);
     return stream;
 }
 

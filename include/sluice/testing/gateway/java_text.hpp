@@ -121,18 +121,20 @@ private:
         at_ = begin;
         return false;
     }
-    /// Four digits; more only behind a sign (our calendar ends at 32767).
+    /// Four digits without a sign or behind a minus, more than four behind a plus (our calendar ends at 32767).
     bool year_field(int& out) noexcept {
         const std::size_t begin = at_;
-        const bool negative = is('-'), signed_ = negative || is('+');
-        if (signed_) ++at_;
-        int digits = 0;
-        for (out = 0; is_digit() && digits < (signed_ ? 5 : 4); ++digits) out = out * 10 + (text_[at_++] - '0');
-        if (digits < 4 || (is('+') && !signed_) || out > 32767) {
+        const bool plus = is('+'), minus = is('-');
+        if (plus || minus) ++at_;
+        const std::size_t first = at_;
+        std::int64_t n = 0;
+        while (is_digit() && at_ - first < 10) n = n * 10 + (text_[at_++] - '0');
+        const std::size_t digits = at_ - first;
+        if (digits < 4 || n > 32767 || (plus && digits == 4) || (!plus && !minus && digits > 4)) {
             at_ = begin;
             return false;
         }
-        if (negative) out = -out;
+        out = static_cast<int>(minus ? -n : n);
         return true;
     }
     bool seconds_field(int& second, std::int64_t& nanoseconds) noexcept {

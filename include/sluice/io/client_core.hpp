@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: BSL-1.0
+// What a client and all its producers share: the server's address, the credential, kept REST connections.
+#pragma once
+
+#include <sluice/config.hpp>
+#include <sluice/io/authority.hpp>
+#include <sluice/io/http_client.hpp>
+#include <sluice/io/tls.hpp>
+#include <sluice/pulsar/names.hpp>
+#include <sluice/pulsar/rest.hpp>
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+
+namespace sluice {
+inline namespace v1 {
+namespace io {
+
+/// Every coroutine here runs on `strand()`: others spawn them there. Outlives the client in its producers.
+template <class Executor, class Traits>
+class client_core : public std::enable_shared_from_this<client_core<Executor, Traits>> {
+public:
+    using strand_type = strand_of<Executor>;
+
+    client_core(const Executor& executor, client_config config)
+        : strand_(inner_executor_t<Executor>(executor)), config_(std::move(config)), http_(strand_, config_.limits) {
+        problem_ = config_.validate();
+        if (problem_) return;
+        std::tie(problem_, service_) = pulsar::resolve_service(config_);
+        if (problem_) return;
+        if (service_.api.tls) problem_ = tls_.load(config_.tls);
+        authority_.emplace(strand_, config_, service_.dialect);
+    }
+
+    const strand_type& strand() const noexcept { return strand_; }
+    const client_config& config() const noexcept { return config_; }
+    const pulsar::service_address& service() const noexcept { return service_; }
+    asio::ssl::context* tls() const noexcept { return service_.api.tls ? tls_.get() : nullptr; }
+    /// What is wrong with the configuration, if anything: every operation fails with it.
+    const failure& problem() const noexcept { return problem_; }
+
+    /// A usable credential, another one than that at hand if `fresh`.
+    task<strand_type, failure> authorize(bool fresh) {
+        if (problem_) co_return problem_;
+        if (fresh && !authority_->renewable())
+            co_return make_failure(errc::unauthorized, "the credential was refused, and there is no other");
+        co_return co_await authority_->ensure(http_, service_.api, tls(), fresh);
+    }
+
+    /// The tenant is known once a credential is.
+    std::pair<failure, pulsar::topic_name> topic(std::string_view stream, scope s) const {
+        if (problem_) return {problem_, {}};
+        return pulsar::make_topic(service_.dialect, stream, s, authority_->tenant(), config_.fabric);
+    }
+    pulsar::topic_name space(scope s) const {
+        return pulsar::stream_namespace(service_.dialect, s, authority_->tenant(), config_.fabric);
+    }
+    const std::string& authorization() const noexcept { return authority_->header(); }
+
+    /// One REST call: `make(caller)` gives the request, the answer is the server's, whatever its status. A 401 is met
+    /// with one fresh credential where there is one.
+    template <class Make>
+    task<strand_type, exchange_result> call(Make make, bool repeatable = true) {
+        exchange_result result;
+        bool fresh = false;
+        for (;;) {
+            result.error = co_await authorize(fresh);
+            if (result.error) co_return result;
+            pulsar::caller who;
+            who.dialect = service_.dialect;
+            who.fabric = config_.fabric;
+            who.authorization = authority_->header();
+            auto [bad, request] = make(who);
+            if (bad) {
+                result.error = bad;
+                co_return result;
+            }
+            result = co_await http_.exchange(service_.api, std::move(request), tls(), repeatable);
+            if (result.error || result.response.status != 401 || fresh || !authority_->renewable()) co_return result;
+            fresh = true;
+        }
+    }
+
+    /// Where sockets are opened. Asked once, and again after `forget_region`.
+    task<strand_type, failure> find_region() {
+        if (problem_) co_return problem_;
+        if (region_ || !service_.ask_region) co_return failure{};
+        const auto make = [](const pulsar::caller& who) {
+            return std::pair<failure, web::http_request>({}, pulsar::region_request(who));
+        };
+        exchange_result r = co_await call(make);
+        if (r.error) co_return r.error;
+        auto [f, region] = pulsar::read_region(r.response);
+        if (!f) region_ = std::move(region);
+        co_return f;
+    }
+    void forget_region() noexcept { region_.reset(); }
+    pulsar::origin socket_origin() const {
+        return pulsar::socket_origin(service_, region_ ? *region_ : pulsar::region());
+    }
+
+    task<strand_type, pulsar::answer<std::string>> one_time_password() {
+        const auto make = [](const pulsar::caller& who) {
+            return std::pair<failure, web::http_request>({}, pulsar::otp_request(who));
+        };
+        exchange_result r = co_await call(make);
+        if (r.error) co_return pulsar::answer<std::string>(r.error, {});
+        co_return pulsar::read_otp(r.response);
+    }
+
+    void close() { http_.close_idle(); }
+
+private:
+    strand_type strand_;
+    client_config config_;
+    failure problem_{};
+    pulsar::service_address service_{};
+    tls_context tls_{};
+    http_client<strand_type, Traits> http_;
+    std::optional<authority<strand_type, Traits>> authority_{};
+    std::optional<pulsar::region> region_{};
+};
+
+} // namespace io
+} // namespace v1
+} // namespace sluice

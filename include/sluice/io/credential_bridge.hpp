@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: BSL-1.0
+// How an awaitable callable becomes a `credential_source`.
+#pragma once
+
+#include <sluice/credentials.hpp>
+#include <sluice/io/asio_compat.hpp>
+
+#include <exception>
+#include <memory>
+#include <utility>
+
+namespace sluice {
+inline namespace v1 {
+namespace detail {
+
+template <class F>
+struct credential_bridge {
+    static credential_source::ask_function wrap(F f) {
+        return [source = std::make_shared<F>(std::move(f))](const void* executor, credential_source::done done) {
+            asio::co_spawn(*static_cast<const asio::any_io_executor*>(executor), (*source)(),
+                           [source, done = std::move(done)](std::exception_ptr e, credential c) {
+                               if (!e) return done({}, std::move(c));
+                               std::string why = "an exception";
+                               try {
+                                   std::rethrow_exception(e);
+                               } catch (const std::exception& x) {
+                                   why = x.what();
+                               } catch (...) {
+                               }
+                               done(make_failure(errc::invalid_credentials, "credential_source: " + why), {});
+                           });
+        };
+    }
+};
+
+} // namespace detail
+} // namespace v1
+} // namespace sluice

@@ -1,0 +1,622 @@
+// SPDX-License-Identifier: BSL-1.0
+// A producer at work: the coroutines that perform what the session and the publisher say.
+#pragma once
+
+#include <sluice/config.hpp>
+#include <sluice/core/publisher.hpp>
+#include <sluice/core/session.hpp>
+#include <sluice/io/client_core.hpp>
+#include <sluice/io/completion.hpp>
+#include <sluice/io/connect.hpp>
+#include <sluice/io/parked.hpp>
+#include <sluice/io/traits.hpp>
+#include <sluice/io/wakeup.hpp>
+#include <sluice/io/watchdog.hpp>
+#include <sluice/observer.hpp>
+#include <sluice/web/ws_handshake.hpp>
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+
+namespace sluice {
+inline namespace v1 {
+namespace io {
+
+/// Three things run on the strand, from the first send to the end:
+///
+///     run     credential, region, OTP, connect, upgrade; then it reads acknowledgements; after a loss, again
+///     write   takes over what was sent and writes it, batch by batch; parked while there is nothing to write
+///     tick    one timer: takes over and stamps what a stalled write holds up, expires, pings
+///
+/// `submit`, the counters and the state are for any thread. The producer holds one reference, each coroutine one, and
+/// one is held by the producer to itself while its accumulator is armed: it belongs to the pusher that wakes it.
+template <class Executor, class Traits>
+class driver final : public std::enable_shared_from_this<driver<Executor, Traits>>, public parked {
+public:
+    using executor_type = Executor;
+    using client_type = client_core<Executor, Traits>;
+    using strand_type = typename client_type::strand_type;
+    using stream_type = typename Traits::template stream<strand_type>;
+    using timer_type = typename Traits::template timer<strand_type>;
+    using resolver_type = typename Traits::template resolver<strand_type>;
+
+    static std::shared_ptr<driver> make(const Executor& executor, std::shared_ptr<client_type> client,
+                                        std::string stream, producer_options options, compression_type compression,
+                                        producer_observer observer) {
+        auto self = std::make_shared<driver>(executor, std::move(client), std::move(stream), std::move(options),
+                                             compression, std::move(observer));
+        self->service_ = &asio::use_service<parked_service>(
+            static_cast<asio::execution_context&>(asio::query(executor, asio::execution::context)));
+        self->service_->add(self);
+        self->armed_self_ = self; // the accumulator starts armed
+        return self;
+    }
+
+    driver(const Executor& executor, std::shared_ptr<client_type> client, std::string stream, producer_options options,
+           compression_type compression, producer_observer observer)
+        : executor_(executor), strand_(inner_executor_t<Executor>(executor)), news_(inner_executor_t<Executor>(executor)),
+          client_(std::move(client)), stream_name_(std::move(stream)), options_(std::move(options)),
+          compression_(compression), observer_(std::move(observer)),
+          publisher_(options_, first_sequence_id(options_), {nullptr, &fill_random<Traits>}),
+          session_({client_->service().ask_region, wants_otp(*client_)}, options_.reconnect), timer_(strand_),
+          limit_(strand_), resolver_(strand_) {}
+
+    ~driver() override {
+        if (!context_gone_) service_->remove(this);
+    }
+
+    // --- any thread
+
+    const Executor& executor() const noexcept { return executor_; }
+    core::publisher& publisher() noexcept { return publisher_; }
+    const producer_options& options() const noexcept { return options_; }
+    producer_state state() const noexcept { return state_.load(std::memory_order_relaxed); }
+
+    /// Hands the nodes first..last over. Afterwards they, and for a pusher that was not told to wake this object too,
+    /// may be gone: the strand may have finished the operation, and its handler destroyed the producer.
+    void submit(core::node* first, core::node* last) {
+        switch (publisher_.submit(first, last)) {
+        case core::accumulator::pushed::queued: return;
+        case core::accumulator::pushed::wake: {
+            // The reference that the sleeping producer held to itself keeps it alive from here on.
+            auto self = std::move(armed_self_);
+            const strand_type strand = self->strand_;
+            asio::post(strand, [self = std::move(self)] { self->woken(); });
+            return;
+        }
+        case core::accumulator::pushed::closed: refuse(first); return;
+        }
+    }
+
+    /// Ends every send under way with `operation_aborted`; the producer goes on.
+    void cancel() {
+        asio::post(strand_, [self = this->shared_from_this()] {
+            if (self->over_) return;
+            self->publisher_.drain(io::now<Traits>());
+            self->publisher_.cancel_all();
+            self->settle();
+        });
+    }
+
+    /// A cancellation slot has spoken for this node, and moved it from idle to requested.
+    void cancel_one(core::send_node* n) {
+        // The node is not finished before its link arrives, and as long as it is not, the strand keeps this alive.
+        auto self = this->shared_from_this();
+        publisher_.request_cancel(n);
+        asio::post(strand_, [self = std::move(self)] {
+            self->publisher_.cancel_requested(io::now<Traits>());
+            if (!self->publisher_.awaits_cancels()) self->awaiting_self_.reset();
+            self->settle();
+        });
+    }
+    void cancel_push(std::uint64_t ticket) {
+        asio::post(strand_, [self = this->shared_from_this(), ticket] {
+            self->publisher_.drain(io::now<Traits>());
+            self->publisher_.cancel_push(ticket);
+            self->settle();
+        });
+    }
+
+    /// Any number that no other push of this producer has.
+    std::uint64_t new_ticket() noexcept { return tickets_.fetch_add(1, std::memory_order_relaxed); }
+
+    /// A message that found no room: it ends with `errc::queue_full`, not inside the initiating call.
+    void turn_away(core::send_node* n) {
+        core::node_list refused;
+        publisher_.refuse(n, full_failure(), refused);
+        completion_chunk<Executor>::post(executor_, std::move(refused));
+    }
+    /// Finishes a node that the strand has never seen, not inside the initiating call.
+    void complete_later(core::node* n) {
+        core::node_list done;
+        done.push_back(n);
+        completion_chunk<Executor>::post(executor_, std::move(done));
+    }
+    failure full_failure() const {
+        return make_failure(errc::queue_full,
+                            "max_pending_messages = " + std::to_string(options_.max_pending_messages) + " are pending");
+    }
+
+    /// The producer's handle is gone.
+    void abandon() {
+        if (context_gone_) return;
+        asio::post(strand_, [self = this->shared_from_this()] { self->finish(failure{errc::aborted, nullptr}, {}); });
+    }
+
+    // --- the execution context's end
+
+    void context_shutdown() noexcept override {
+        context_gone_ = true;
+        over_ = true;
+        const auto self = std::move(armed_self_); // both die after everything below
+        const auto other = std::move(awaiting_self_);
+        publisher_.destroy_all();
+        writer_.destroy();
+    }
+
+private:
+    using step = core::session::step;
+
+    static bool wants_otp(const client_type& c) {
+        return c.service().dialect == dialect::gdn && c.config().socket_auth == socket_auth::otp &&
+               !std::holds_alternative<no_auth>(c.config().auth);
+    }
+    static std::int64_t first_sequence_id(const producer_options& o) {
+        if (o.initial_sequence_id) return *o.initial_sequence_id + 1;
+        // Never a number that an earlier run may have used: the broker would drop it as a repeat.
+        return o.deduplicate ? static_cast<std::int64_t>(Traits::wall_clock().count()) : 0;
+    }
+
+    // --- start, settle, finish
+
+    void woken() {
+        wake_due_ = false;
+        if (over_) return;
+        if (!started_) {
+            started_ = true;
+            failure problem = options_.validate();
+            if (!problem) problem = client_->problem();
+            if (problem) return finish(problem, problem);
+            set_state(producer_state::connecting);
+            const auto report = [self = this->shared_from_this()](std::exception_ptr e) {
+                if (e && !self->over_)
+                    self->finish(make_failure(errc::aborted, "out of memory, or no randomness"),
+                                 make_failure(errc::aborted, "out of memory, or no randomness"));
+            };
+            asio::co_spawn(strand_, run(this->shared_from_this()),
+                           asio::bind_cancellation_slot(stop_.slot(), report));
+            asio::co_spawn(strand_, write(this->shared_from_this()), report);
+        }
+        writer_.wake();
+        busy_ = true;
+        start_ticking();
+    }
+
+    /// Finished nodes go to their handlers; a close that has drained goes on.
+    void deliver() {
+        completion_chunk<Executor>::post(executor_, publisher_.take_finished());
+        if (!over_ && publisher_.closing()) close_if_drained();
+    }
+
+    /// After anything but a write: there may be room now, or nothing to wait for, and then the writer must arm again, or
+    /// the next send would wake nobody.
+    void settle() {
+        deliver();
+        if (!over_ && (publisher_.wants_write() || (!wake_due_ && !publisher_.blocked()))) writer_.wake();
+    }
+
+    void close_if_drained() {
+        if (state() != producer_state::draining) {
+            set_state(producer_state::draining);
+            close_deadline_ = io::now<Traits>() + options_.close_timeout;
+            start_ticking();
+        }
+        if (!publisher_.drained() || closing_socket_) return;
+        if (!publisher_.is_open()) return finish(closed_failure(), {});
+        closing_socket_ = true; // the reader sees the server's answer, or the deadline passes
+        constexpr std::chrono::seconds handshake{5};
+        close_deadline_ = std::min(close_deadline_, io::now<Traits>() + handshake);
+        publisher_.close_socket();
+        writer_.wake();
+    }
+
+    static failure closed_failure() { return make_failure(errc::closed, "the producer is closed"); }
+
+    /// The end. What is left ends with `why`; `news` is what the observer is told, `close_result` what a `close` is.
+    void finish(failure why, failure news, const failure& close_result = {}) {
+        if (over_) return;
+        const auto self = this->shared_from_this();
+        const core::instant now = io::now<Traits>();
+        set_state(why.code == errc::closed || why.code == errc::aborted ? producer_state::closed
+                                                                       : producer_state::failed);
+        publisher_.drain(now);
+        publisher_.end(why);
+        if (publisher_.close_accumulator(now)) armed_self_.reset();
+        over_ = true;
+        if (publisher_.awaits_cancels()) awaiting_self_ = self;
+        core::node_list done = publisher_.take_finished();
+        for (core::node_list closers = publisher_.take_closers(); core::node* n = closers.pop_front();) {
+            core::as_marker(n)->error = close_result;
+            done.push_back(n);
+        }
+        completion_chunk<Executor>::post(executor_, std::move(done));
+        session_.stop();
+        limit_.disarm();
+        resolver_.cancel();
+        timer_.cancel();
+        if (stream_) stream_->close();
+        stop_.emit(asio::cancellation_type::terminal); // a REST call or a delay under way
+        writer_.wake();
+        if (observer_.on_close) tell([news = std::move(news)](const producer_observer& o) { o.on_close(news); });
+    }
+
+    /// Nodes that a closed accumulator gave back: finished from here, not from inside the initiating call.
+    void refuse(core::node* first) {
+        core::node_list refused;
+        while (first) {
+            core::node* const n = std::exchange(first, first->next);
+            const failure& why = publisher_.end_reason();
+            if (n->kind == core::node_kind::message) {
+                core::send_node* const m = core::as_send(n);
+                if (m->counted) publisher_.give_back();
+                publisher_.refuse(m, why, refused);
+            } else {
+                core::as_marker(n)->error = n->kind == core::node_kind::open ? why : failure{};
+                refused.push_back(n);
+            }
+        }
+        completion_chunk<Executor>::post(executor_, std::move(refused));
+    }
+
+    void set_state(producer_state s) noexcept { state_.store(s, std::memory_order_relaxed); }
+
+    template <class F>
+    void tell(F f) {
+        asio::post(news_, [self = this->shared_from_this(), f = std::move(f)] { f(self->observer_); });
+    }
+
+    // --- run: the session's steps
+
+    task<strand_type> run(std::shared_ptr<driver> self) {
+        failure f;
+        while (!self->over_) {
+            switch (session_.next()) {
+            case step::credential: f = co_await on_client(client_->authorize(session_.wants_fresh_credential())); break;
+            case step::region: f = co_await on_client(client_->find_region()); break;
+            case step::one_time_password: {
+                pulsar::answer<std::string> otp = co_await on_client(client_->one_time_password());
+                f = otp.first;
+                otp_ = std::move(otp.second);
+                break;
+            }
+            case step::connect: f = co_await open_stream(); break;
+            case step::upgrade: f = co_await upgrade(); break;
+            case step::open: f = co_await read(); break;
+            case step::wait: f = co_await delay(session_.delay()); break;
+            case step::stop: co_return;
+            }
+            if (over_) co_return;
+            if (!f)
+                session_.succeeded();
+            else
+                step_failed(f);
+        }
+    }
+
+    /// The client's coroutines run on the client's strand.
+    template <class T>
+    auto on_client(task<strand_type, T> t) {
+        return asio::co_spawn(client_->strand(), std::move(t), asio::use_awaitable_t<strand_type>());
+    }
+
+    void step_failed(const failure& f) {
+        const bool was_open = session_.next() == step::open;
+        const bool renumbering = was_open && f.code == errc::aborted;
+        if (was_open) {
+            if (closing_socket_) return finish(closed_failure(), {});
+            if (!renumbering && observer_.on_disconnect)
+                tell([f](const producer_observer& o) { o.on_disconnect(f); });
+        } else {
+            publisher_.numbers().connect_failures.add();
+            client_->forget_region();
+        }
+        if (stream_) stream_->close();
+        publisher_.lost(f);
+        if (publisher_.closing() && publisher_.drained()) return finish(closed_failure(), {});
+        if (session_.failed(f, random_bits<Traits>()) == core::verdict::fatal) return finish(f, f);
+        if (renumbering) session_.succeeded(); // no waiting: the server did nothing wrong
+        if (state() != producer_state::draining)
+            set_state(was_open || state() == producer_state::reconnecting ? producer_state::reconnecting
+                                                                         : producer_state::connecting);
+        if (!renumbering && observer_.on_reconnect)
+            tell([f, attempt = session_.attempts(), wait = session_.delay()](const producer_observer& o) {
+                o.on_reconnect(f, attempt, wait);
+            });
+        settle();
+    }
+
+    task<strand_type, failure> open_stream() {
+        const pulsar::origin where = client_->socket_origin();
+        stream_ = std::make_shared<stream_type>(strand_, client_->tls());
+        const auto stream = stream_;
+        limit_.arm(options_.connect_timeout, [this, stream] {
+            stream->close();
+            resolver_.cancel();
+        });
+        failure f = co_await connect<strand_type>(*stream, resolver_, where);
+        limit_.disarm();
+        if (limit_.bitten()) f = too_slow("connecting", where);
+        co_return f;
+    }
+
+    failure too_slow(const char* what, const pulsar::origin& where) const {
+        return make_failure(errc::connect_timeout, std::string(what) + " to " + where.host + ": not done within " +
+                                                       std::to_string(options_.connect_timeout.count()) + " ms");
+    }
+
+    task<strand_type, failure> upgrade() {
+        const auto stream = stream_;
+        limit_.arm(options_.connect_timeout, [stream] { stream->close(); });
+        failure f = co_await shake_hands(*stream);
+        limit_.disarm();
+        if (limit_.bitten()) f = too_slow("the upgrade", client_->socket_origin());
+        co_return f;
+    }
+
+    task<strand_type, failure> shake_hands(stream_type& stream) {
+        auto [bad, topic] = client_->topic(stream_name_, options_.scope);
+        if (bad) co_return bad;
+        const core::publisher::announcement a = publisher_.announce();
+        producer_options said = options_;
+        said.batching_enabled = a.batching;
+        const bool by_otp = session_wants_otp();
+        const std::string key = web::make_websocket_key({nullptr, &fill_random<Traits>});
+        const web::http_request request = web::make_upgrade(
+            pulsar::producer_target(client_->service().dialect, topic, said, compression_, a.initial_sequence_id,
+                                    by_otp ? otp_ : std::string()),
+            key, by_otp ? std::string() : client_->authorization());
+        otp_.clear();
+        std::string text;
+        if (web::write_request(request, client_->socket_origin().authority(), text))
+            co_return make_failure(errc::invalid_option, "an option cannot be written into the upgrade request");
+        std::error_code ec;
+        for (std::size_t sent = 0; sent < text.size() && !ec;)
+            sent += co_await stream.async_write_some(asio::buffer(text.data() + sent, text.size() - sent),
+                                                     into<strand_type>(ec));
+        web::http_response_parser parser;
+        std::array<std::byte, 2048> in;
+        web::bytes_view rest;
+        while (!ec && !parser.done() && !parser.error()) {
+            const std::size_t n = co_await stream.async_read_some(asio::buffer(in), into<strand_type>(ec));
+            rest = web::bytes_view(in.data(), n);
+            rest = rest.subspan(parser.feed(rest));
+            if (ec) parser.end_of_stream();
+        }
+        if (parser.error()) co_return make_failure(parser.error(), "the answer to the upgrade");
+        if (!parser.done()) co_return lost_failure(ec);
+        if (const std::error_code refused = web::check_upgrade(parser.response(), key)) {
+            if (refused == errc::handshake_refused) co_return pulsar::failure_of(parser.response(), "opening the socket");
+            co_return make_failure(refused, "the answer to the upgrade");
+        }
+        publisher_.opened(rest);
+        co_return failure{};
+    }
+
+    bool session_wants_otp() const { return wants_otp(*client_); }
+
+    static failure lost_failure(const std::error_code& cause) {
+        error_details d;
+        d.text = cause.message();
+        d.cause = cause;
+        return make_failure(errc::connection_closed, std::move(d));
+    }
+
+    task<strand_type, failure> delay(std::chrono::milliseconds d) {
+        timer_type timer(strand_);
+        timer.expires_after(d);
+        std::error_code ec;
+        co_await timer.async_wait(into<strand_type>(ec));
+        co_return failure{};
+    }
+
+    /// Reads until the socket is of no more use, and says why.
+    task<strand_type, failure> read() {
+        const auto stream = stream_;
+        std::size_t room = 4096;
+        last_heard_ = io::now<Traits>();
+        pinged_ = false;
+        set_state(publisher_.closing() ? producer_state::draining : producer_state::open);
+        if (observer_.on_open) tell([](const producer_observer& o) { o.on_open(); });
+        start_ticking();
+        failure f = publisher_.received(0, last_heard_);
+        writer_.wake();
+        settle();
+        while (!f && !over_) {
+            if (publisher_.wants_reopen()) co_return failure{errc::aborted, nullptr};
+            const std::span<std::byte> in = publisher_.prepare(room);
+            const std::size_t size = std::min<std::size_t>(in.size(), 256 * 1024);
+            std::error_code ec;
+            const std::size_t n =
+                co_await stream->async_read_some(asio::buffer(in.data(), size), into<strand_type>(ec));
+            if (over_) break;
+            last_heard_ = io::now<Traits>();
+            pinged_ = false;
+            f = publisher_.received(n, last_heard_);
+            if (ec && !f) f = ec == asio::error::eof ? publisher_.end_of_stream(last_heard_) : failure{};
+            if (ec && (!f || !f.details)) f = stall_ ? std::exchange(stall_, failure{}) : lost_failure(ec);
+            // As much as one read has filled is worth asking for again; an idle socket keeps little.
+            if (n == size && room < 64 * 1024) room *= 2;
+            settle();
+        }
+        if (publisher_.says_goodbye()) co_await say_goodbye(*stream);
+        co_return f;
+    }
+
+    /// The peer broke a rule or said goodbye: it is told so, if it takes it at once.
+    task<strand_type> say_goodbye(stream_type& stream) {
+        if (writing_) co_return; // its bytes cannot be put between those of a batch
+        const web::bytes_view last = publisher_.encode();
+        std::error_code ec;
+        if (!last.empty()) {
+            writing_ = true;
+            co_await stream.async_write_some(asio::buffer(last.data(), last.size()), into<strand_type>(ec));
+            writing_ = false;
+        }
+    }
+
+    // --- write
+
+    task<strand_type> write(std::shared_ptr<driver> self) {
+        while (!self->over_) {
+            publisher_.drain(io::now<Traits>());
+            const auto stream = stream_;
+            const web::bytes_view batch = writing_ ? web::bytes_view() : publisher_.encode();
+            deliver();
+            if (over_) co_return;
+            if (batch.empty()) {
+                if (stream && publisher_.wants_reopen()) {
+                    stall_ = failure{errc::aborted, nullptr};
+                    stream->close();
+                }
+                park();
+                co_await writer_.async_wait(asio::use_awaitable_t<strand_type>());
+                continue;
+            }
+            writing_ = true;
+            std::error_code ec;
+            for (std::size_t sent = 0; sent < batch.size() && !ec;)
+                sent += co_await stream->async_write_some(
+                    asio::buffer(batch.data() + sent, batch.size() - sent), into<strand_type>(ec));
+            writing_ = false;
+            if (ec) stream->close(); // the reader sees it, and knows more
+        }
+    }
+
+    /// Out of work. While messages wait for room, senders need not wake anybody: acknowledgements do.
+    ///
+    /// `wake_due_` is the strand's own memory of having armed. Without it: a pusher replaces *armed* and is about to move
+    /// `armed_self_` out; the strand, run by a tick, takes its node, finds nothing more, arms again and assigns
+    /// `armed_self_` at the same time. So it is armed again only when the pusher's wake has arrived.
+    void park() {
+        if (publisher_.blocked() || wake_due_) return;
+        armed_self_ = this->shared_from_this();
+        wake_due_ = true;
+        if (publisher_.arm()) return;
+        wake_due_ = false; // somebody was quicker, and found nothing armed
+        armed_self_.reset();
+        writer_.wake();
+    }
+
+    // --- tick
+
+    core::instant tick() const noexcept {
+        using namespace std::chrono_literals;
+        core::instant t = 100ms;
+        if (options_.send_timeout.count() != 0) t = std::min<core::instant>(t, options_.send_timeout / 64);
+        return std::max<core::instant>(t, 1ms);
+    }
+
+    void start_ticking() {
+        if (ticking_ == ticking::fast || over_) return;
+        if (ticking_ == ticking::slow) timer_.cancel();
+        wait_tick(ticking::fast);
+    }
+
+    enum class ticking : std::uint8_t { off, fast, slow };
+
+    void wait_tick(ticking pace) {
+        ticking_ = pace;
+        const auto generation = ++tick_generation_;
+        timer_.expires_after(std::chrono::duration_cast<typename Traits::clock::duration>(
+            pace == ticking::fast ? tick() : core::instant(options_.ping_interval)));
+        timer_.async_wait([self = this->shared_from_this(), generation](const std::error_code&) {
+            if (!self->over_ && self->tick_generation_ == generation) self->ticked();
+        });
+    }
+
+    void ticked() {
+        const core::instant now = io::now<Traits>();
+        publisher_.drain(now);
+        publisher_.cancel_requested(now);
+        publisher_.expire(now);
+        keep_alive(now);
+        settle();
+        if (over_) return;
+        if (publisher_.closing() && now >= close_deadline_) {
+            const std::size_t left = publisher_.messages();
+            failure late;
+            if (left != 0)
+                late = make_failure(errc::ack_timeout, "close: " + std::to_string(left) + " messages unanswered after " +
+                                                           std::to_string(options_.close_timeout.count()) + " ms");
+            return finish(closed_failure(), {}, late);
+        }
+        const bool outstanding = publisher_.messages() != 0 || publisher_.has_deadlines() || publisher_.closing();
+        // One fast tick more than needed: a producer that sends now and then starts no timer each time.
+        if (outstanding || busy_) {
+            busy_ = outstanding;
+            wait_tick(ticking::fast);
+        } else if (publisher_.is_open() && options_.ping_interval.count() != 0) {
+            publisher_.idle();
+            wait_tick(ticking::slow);
+        } else {
+            ticking_ = ticking::off;
+        }
+    }
+
+    /// A ping after so much silence, and as long again for anything to come back.
+    void keep_alive(core::instant now) {
+        if (!publisher_.is_open() || options_.ping_interval.count() == 0) return;
+        const core::instant silence = now - last_heard_;
+        if (silence < options_.ping_interval) return;
+        if (!pinged_) {
+            pinged_ = true;
+            publisher_.ping();
+            writer_.wake();
+        } else if (silence >= 2 * core::instant(options_.ping_interval)) {
+            stall_ = make_failure(errc::pong_timeout, "nothing heard for " +
+                                                          std::to_string(silence / std::chrono::milliseconds(1)) + " ms");
+            stream_->close();
+        }
+    }
+
+    Executor executor_;
+    strand_type strand_;
+    strand_type news_; ///< observers: in order, and off the producer's strand
+    std::shared_ptr<client_type> client_;
+    std::string stream_name_;
+    producer_options options_;
+    compression_type compression_;
+    producer_observer observer_;
+    core::publisher publisher_;
+    core::session session_;
+
+    std::shared_ptr<stream_type> stream_{};
+    std::string otp_{};
+    wakeup writer_{};
+    timer_type timer_;
+    watchdog<timer_type> limit_;
+    resolver_type resolver_;
+    asio::cancellation_signal stop_{};
+
+    bool wake_due_ = true; ///< armed, or the wake that replaced it is on its way
+    bool started_ = false, over_ = false, writing_ = false, closing_socket_ = false, busy_ = false, pinged_ = false;
+    ticking ticking_ = ticking::off;
+    std::uint64_t tick_generation_ = 0;
+    core::instant last_heard_{}, close_deadline_ = core::never;
+    failure stall_{};
+    std::shared_ptr<driver> armed_self_{};
+    std::shared_ptr<driver> awaiting_self_{}; ///< over, but a slot's handler is about to push a link
+    std::atomic<std::uint64_t> tickets_{1};
+    std::atomic<producer_state> state_{producer_state::idle};
+    parked_service* service_ = nullptr;
+    bool context_gone_ = false;
+};
+
+} // namespace io
+} // namespace v1
+} // namespace sluice

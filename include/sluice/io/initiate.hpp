@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: BSL-1.0
+// How operations start: from any thread, one atomic step, nothing completes inside.
+#pragma once
+
+#include <sluice/io/send_op.hpp>
+
+#include <memory>
+#include <ranges>
+#include <utility>
+
+namespace sluice {
+inline namespace v1 {
+namespace io {
+
+/// A cancellation slot's handler for one send. It runs on the handler's executor, perhaps while the strand settles the
+/// node on another thread: only who moves the node's state out of idle goes on (core/send_node.hpp).
+template <class Driver>
+struct cancel_send {
+    Driver* driver;
+    core::send_node* node;
+
+    // All types do the same: what is not written is withdrawn, what is written is let go of.
+    void operator()(asio::cancellation_type type) const {
+        if (type == asio::cancellation_type::none) return;
+        auto idle = core::cancel_state::idle;
+        if (node->cancel.compare_exchange_strong(idle, core::cancel_state::requested, std::memory_order_acq_rel))
+            driver->cancel_one(node);
+    }
+};
+
+/// An initiation says where its operation would complete without an associated executor: `cancel_after` asks.
+template <class Driver>
+struct initiation {
+    using executor_type = typename Driver::executor_type;
+    Driver* driver;
+    executor_type get_executor() const noexcept { return driver->executor(); }
+};
+
+template <class Driver, bool Throws>
+struct initiate_send : initiation<Driver> {
+    template <class Handler>
+    void operator()(Handler&& handler, const message_view& m) const {
+        using op = send_op<std::decay_t<Handler>, typename Driver::executor_type, Throws>;
+        start(op::create(std::decay_t<Handler>(std::forward<Handler>(handler)), this->driver->executor(), m));
+    }
+    template <class Handler>
+    void operator()(Handler&& handler, sluice::message&& m) const {
+        using op = owning_send_op<std::decay_t<Handler>, typename Driver::executor_type, Throws>;
+        start(op::create(std::decay_t<Handler>(std::forward<Handler>(handler)), this->driver->executor(), std::move(m)));
+    }
+
+private:
+    template <class Op>
+    void start(Op* op) const {
+        Driver* const d = this->driver;
+        if (d->options().when_full == when_full::fail) {
+            if (!d->publisher().reserve()) return d->turn_away(op);
+            op->counted = true;
+        }
+        if (auto slot = op->slot(); slot.is_connected()) {
+            op->cancellable = true;
+            slot.template emplace<cancel_send<Driver>>(cancel_send<Driver>{d, op});
+        }
+        d->submit(op, op);
+    }
+};
+
+template <class Driver, bool Throws>
+struct initiate_send_all : initiation<Driver> {
+    template <class Handler, class Range>
+    void operator()(Handler&& handler, const Range* messages) const {
+        using op_type = send_all_op<std::decay_t<Handler>, typename Driver::executor_type, Throws>;
+        Driver* const d = this->driver;
+        const auto n = static_cast<std::size_t>(std::ranges::distance(*messages));
+        op_type* const op = op_type::create(std::decay_t<Handler>(std::forward<Handler>(handler)), d->executor(), *messages, n);
+        // Those that find no room settle first: once the rest is submitted, the strand settles too.
+        core::node* first = nullptr;
+        core::node* last = nullptr;
+        bool over = n == 0;
+        core::node_list refused;
+        for (std::size_t i = 0; i < n; ++i) {
+            core::send_node& m = op->at(i);
+            if (d->options().when_full == when_full::fail) {
+                if (!d->publisher().reserve()) {
+                    d->publisher().refuse(&m, d->full_failure(), refused);
+                    over = !refused.empty();
+                    continue;
+                }
+                m.counted = true;
+            }
+            (last ? last->next : first) = &m;
+            last = &m;
+        }
+        if (over) return d->complete_later(op);
+        if (auto slot = op->slot(); slot.is_connected()) {
+            for (core::node* m = first; m; m = m->next) core::as_send(m)->cancellable = true;
+            slot.assign([d, op](asio::cancellation_type type) {
+                if (type == asio::cancellation_type::none) return;
+                for (std::size_t i = 0; i < op->count(); ++i) {
+                    auto idle = core::cancel_state::idle;
+                    core::send_node& m = op->at(i);
+                    if (m.cancellable && m.cancel.compare_exchange_strong(idle, core::cancel_state::requested,
+                                                                          std::memory_order_acq_rel))
+                        d->cancel_one(&m);
+                }
+            });
+        }
+        d->submit(first, last);
+    }
+};
+
+template <class Driver, bool Throws>
+struct initiate_marker : initiation<Driver> {
+    template <class Handler>
+    void operator()(Handler&& handler, core::node_kind kind) const {
+        using op_type = marker_op<std::decay_t<Handler>, typename Driver::executor_type, Throws>;
+        op_type* const op = op_type::create(std::decay_t<Handler>(std::forward<Handler>(handler)), this->driver->executor(), kind);
+        this->driver->submit(op, op);
+    }
+};
+
+template <class Driver, bool Throws>
+struct initiate_push : initiation<Driver> {
+    template <class Handler, class OnResult>
+    void operator()(Handler&& handler, sluice::message&& m, OnResult&& on_result) const {
+        using waiter_type = marker_op<std::decay_t<Handler>, typename Driver::executor_type, Throws>;
+        using message_type = push_node<std::decay_t<OnResult>>;
+        Driver* const d = this->driver;
+        waiter_type* const waiter =
+            waiter_type::create(std::decay_t<Handler>(std::forward<Handler>(handler)), d->executor(), core::node_kind::admitted);
+        message_type* const op = message_type::create(std::move(m), std::decay_t<OnResult>(std::forward<OnResult>(on_result)));
+        op->waiter = waiter;
+        if (d->options().when_full == when_full::fail) {
+            if (!d->publisher().reserve()) return d->turn_away(op);
+            op->counted = true;
+        }
+        if (auto slot = waiter->slot(); slot.is_connected()) {
+            waiter->ticket = d->new_ticket();
+            slot.assign([d, ticket = waiter->ticket](asio::cancellation_type type) {
+                if (type != asio::cancellation_type::none) d->cancel_push(ticket);
+            });
+        }
+        d->submit(op, op);
+    }
+};
+
+} // namespace io
+} // namespace v1
+} // namespace sluice

@@ -1,0 +1,208 @@
+// SPDX-License-Identifier: BSL-1.0
+// The producer: what the library is for.
+#pragma once
+
+#include <sluice/client.hpp>
+#include <sluice/codec.hpp>
+#include <sluice/codec/none.hpp>
+#include <sluice/config.hpp>
+#include <sluice/io/driver.hpp>
+#include <sluice/io/initiate.hpp>
+#include <sluice/message.hpp>
+#include <sluice/observer.hpp>
+#include <sluice/stats.hpp>
+
+#include <concepts>
+#include <memory>
+#include <ranges>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace sluice {
+inline namespace v1 {
+
+/// A message that `async_send` borrows instead of owning it: what it views must outlive the operation.
+class borrowed_message {
+public:
+    explicit borrowed_message(const message_view& m) noexcept : view(m) {}
+    message_view view;
+};
+inline borrowed_message borrow(const message_view& m) noexcept { return borrowed_message(m); }
+
+/// Publishes to one stream over one socket, which it opens at the first use, keeps open and opens again when it is lost.
+///
+/// Every operation exists twice: `async_x(args..., token)` for any completion token, and `x(args...)`, which returns an
+/// `asio::awaitable` and throws `sluice::error`.
+///
+/// Completion: exactly once, on the handler's associated executor, else the producer's; never inside the initiating
+/// call. When the execution context is destroyed, handlers are destroyed, not called.
+/// Order: messages leave in the order in which their sends were made, and again in that order after a reconnect.
+/// Thread safety: distinct objects: safe. Shared objects: all operations, `stats`, `state`, `cancel` are safe from any
+/// thread; assignment and destruction are not.
+/// Lifetime: the producer must outlive the initiation of an operation, not the operation. Destroying it ends what is
+/// outstanding with `operation_aborted`; `close` first to keep what was sent. A producer that is not in a coroutine's
+/// frame must die before its execution context.
+template <class Executor = asio::any_io_executor, compression_codec Codec = codec::none, class Traits = default_traits>
+class basic_producer {
+public:
+    using executor_type = Executor;
+    using codec_type = Codec;
+    using traits_type = Traits;
+    /// Of the executor: what `as_default_on_t` chose, or none.
+    using default_token = typename asio::default_completion_token<Executor>::type;
+    using inner_executor_type = io::inner_executor_t<Executor>;
+    template <class T>
+    using awaitable = asio::awaitable<T, inner_executor_type>;
+    template <class Executor1>
+    struct rebind_executor {
+        using other = basic_producer<Executor1, Codec, Traits>;
+    };
+
+    /// A producer on `stream` of the server of the client `owner`. Nothing is sent yet. A name or an option that is not allowed shows
+    /// at the first operation; `options.validate()` tells before.
+    template <class ClientExecutor>
+        requires std::same_as<io::inner_executor_t<ClientExecutor>, inner_executor_type>
+    basic_producer(const basic_client<ClientExecutor, Traits>& owner, std::string stream, producer_options options = {},
+                   producer_observer observer = {}, Codec codec = Codec())
+        : executor_(owner.get_executor()),
+          driver_(driver_type::make(inner_executor_type(owner.get_executor()), owner.core(), std::move(stream),
+                                    std::move(options), codec.type(), std::move(observer))) {}
+
+    basic_producer(basic_producer&& other) noexcept = default;
+    basic_producer& operator=(basic_producer&& other) noexcept {
+        if (this != &other) {
+            if (driver_) driver_->abandon();
+            executor_ = other.executor_;
+            driver_ = std::move(other.driver_);
+        }
+        return *this;
+    }
+    ~basic_producer() {
+        if (driver_) driver_->abandon();
+    }
+
+    const executor_type& get_executor() const noexcept { return executor_; }
+
+    /// Opens the socket. Optional: the first send does it. Signature `void(std::error_code)`. Completes when the socket
+    /// is open; with the cause if it never will be; with `errc::connect_timeout` after `send_timeout`. Not cancellable
+    /// by itself: `close` or the destructor end it.
+    awaitable<void> open() { return mark<true>(core::node_kind::open, awaitable_token()); }
+    template <class Token = default_token>
+    auto async_open(Token&& token = Token()) {
+        return mark<false>(core::node_kind::open, std::forward<Token>(token));
+    }
+
+    /// Sends a message and waits for its acknowledgement. Signature `void(std::error_code, receipt)`.
+    ///
+    /// `send` and `borrow` borrow the bytes until completion; `async_send(message, ...)` owns them.
+    /// While the window (`max_pending_messages`, `max_pending_bytes`) is full, the operation waits its turn, or, with
+    /// `when_full::fail`, ends with `errc::queue_full`.
+    /// Errors: `errc::send_timeout` (not sent), `errc::ack_timeout` (maybe persisted), `errc::rejected` and what the
+    /// server says, `errc::too_large`, `errc::invalid_message`, `errc::closed`, and what ended the producer.
+    /// `receipt::outcome` tells what became of the message, on failure too.
+    /// Cancellation: `terminal`, `partial` and `total` alike: `operation_aborted`. A message that is not yet encoded is
+    /// withdrawn (`not_sent`); else it may be stored (`maybe_persisted`). The producer goes on.
+    [[nodiscard]] awaitable<receipt> send(message_view m) {
+        return asio::async_initiate<const awaitable_token, void(std::exception_ptr, receipt)>(
+            io::initiate_send<driver_type, true>{{driver_.get()}}, awaitable_token(), m);
+    }
+    template <class Token = default_token>
+    auto async_send(message m, Token&& token = Token()) {
+        return asio::async_initiate<Token, void(std::error_code, receipt)>(
+            io::initiate_send<driver_type, false>{{driver_.get()}}, token, std::move(m));
+    }
+    template <class Token = default_token>
+    auto async_send(borrowed_message m, Token&& token = Token()) {
+        return asio::async_initiate<Token, void(std::error_code, receipt)>(
+            io::initiate_send<driver_type, false>{{driver_.get()}}, token, m.view);
+    }
+
+    /// Sends many messages, in order, one behind the other, and waits for all. The range's elements convert to
+    /// `message_view`; the range and what it views are borrowed until completion. Signature
+    /// `void(std::error_code, std::vector<result>)`, the code always 0: each message has its own in its `result`, at the
+    /// place that it had in the range. Cancellation: as of `send`, for each.
+    template <std::ranges::forward_range Range>
+        requires std::convertible_to<std::ranges::range_reference_t<const Range&>, message_view>
+    [[nodiscard]] awaitable<std::vector<result>> send_all(const Range& messages) {
+        return asio::async_initiate<const awaitable_token, void(std::exception_ptr, std::vector<result>)>(
+            io::initiate_send_all<driver_type, true>{{driver_.get()}}, awaitable_token(), &messages);
+    }
+    template <std::ranges::forward_range Range, class Token = default_token>
+        requires std::convertible_to<std::ranges::range_reference_t<const Range&>, message_view>
+    auto async_send_all(const Range& messages, Token&& token = Token()) {
+        return asio::async_initiate<Token, void(std::error_code, std::vector<result>)>(
+            io::initiate_send_all<driver_type, false>{{driver_.get()}}, token, &messages);
+    }
+
+    /// Takes a message over and completes once it has got room in the window, not waiting for its acknowledgement.
+    /// `on_result(std::error_code, const receipt&)` is called with the message's result, on the producer's executor.
+    /// Signature `void(std::error_code)`: an error is the message's, which was then not sent. Cancellation while it
+    /// waits for room: `operation_aborted`.
+    template <class OnResult = io::no_result>
+    [[nodiscard]] awaitable<void> push(message m, OnResult on_result = {}) {
+        return asio::async_initiate<const awaitable_token, void(std::exception_ptr)>(
+            io::initiate_push<driver_type, true>{{driver_.get()}}, awaitable_token(), std::move(m),
+            std::move(on_result));
+    }
+    template <class OnResult = io::no_result, class Token = default_token>
+    auto async_push(message m, OnResult on_result = {}, Token&& token = Token()) {
+        return asio::async_initiate<Token, void(std::error_code)>(io::initiate_push<driver_type, false>{{driver_.get()}},
+                                                                  token, std::move(m), std::move(on_result));
+    }
+
+    /// The same if there is room at this moment; else false, and nothing happens. Never waits, from any thread.
+    template <class OnResult = io::no_result>
+    [[nodiscard]] bool try_push(message m, OnResult on_result = {}) {
+        if (!driver_->publisher().reserve()) return false;
+        auto* const node = io::push_node<OnResult>::create(std::move(m), std::move(on_result));
+        node->counted = true;
+        driver_->submit(node, node);
+        return true;
+    }
+
+    /// Completes when everything that was sent before it has completed, with success or not. Signature
+    /// `void(std::error_code)`. Never fails for a message's failure. Not cancellable: messages end at their time-outs.
+    awaitable<void> flush() { return mark<true>(core::node_kind::flush, awaitable_token()); }
+    template <class Token = default_token>
+    auto async_flush(Token&& token = Token()) {
+        return mark<false>(core::node_kind::flush, std::forward<Token>(token));
+    }
+
+    /// Takes no more messages, waits for what was sent (at most `close_timeout`), closes the socket after the last
+    /// acknowledgement, completes. Signature `void(std::error_code)`; an error tells that messages were unanswered.
+    /// Closing again is a success.
+    awaitable<void> close() { return mark<true>(core::node_kind::close, awaitable_token()); }
+    template <class Token = default_token>
+    auto async_close(Token&& token = Token()) {
+        return mark<false>(core::node_kind::close, std::forward<Token>(token));
+    }
+
+    /// Ends every send and push under way with `operation_aborted`. The producer goes on. From any thread.
+    void cancel() { driver_->cancel(); }
+
+    producer_stats stats() const noexcept { return driver_->publisher().numbers().snapshot(); }
+    producer_state state() const noexcept { return driver_->state(); }
+    /// The highest number of an acknowledged message, -1 if there is none. With `initial_sequence_id` or `deduplicate`
+    /// it is the broker's; what a restarted program gives as `initial_sequence_id`.
+    std::int64_t last_sequence_id() const noexcept { return driver_->publisher().last_sequence_id(); }
+
+private:
+    using driver_type = io::driver<inner_executor_type, Traits>;
+    using awaitable_token = asio::use_awaitable_t<inner_executor_type>;
+
+    template <bool Throws, class Token>
+    auto mark(core::node_kind kind, Token&& token) {
+        using ending = std::conditional_t<Throws, std::exception_ptr, std::error_code>;
+        return asio::async_initiate<Token, void(ending)>(io::initiate_marker<driver_type, Throws>{{driver_.get()}}, token,
+                                                         kind);
+    }
+
+    Executor executor_;
+    std::shared_ptr<driver_type> driver_;
+};
+
+using producer = basic_producer<>;
+
+} // namespace v1
+} // namespace sluice

@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: BSL-1.0
+// The admin calls of a plain Pulsar that tests need: tenants, namespaces, topics, and reading messages back.
+#pragma once
+
+#include <sluice/testing/gateway/statistics.hpp>
+
+#include <charconv>
+#include <memory>
+#include <set>
+#include <string>
+#include <string_view>
+
+namespace sluice {
+inline namespace v1 {
+namespace testing {
+namespace detail {
+
+class admin_api {
+public:
+    explicit admin_api(broker& b) : broker_(b) { tenants_ = {"public", b.options.tenant}; }
+
+    static bool serves(const request_target& target) noexcept {
+        return target.segment(0) == "admin" && target.segment(1) == "v2";
+    }
+
+    web::http_response answer(const web::http_request& request, const request_target& target) {
+        if (!broker_.options.token.empty() && request.fields.get("Authorization") != "Bearer " + broker_.options.token)
+            return error_page({401, "HTTP 401 Unauthorized"}, target.path);
+        const std::string_view kind = target.segment(2);
+        if (kind == "tenants" && request.method == "PUT" && target.segments.size() == 4)
+            return tenants_.insert(std::string(target.segment(3))).second ? done()
+                                                                          : reason(409, "Tenant already exists");
+        if (kind == "namespaces") return name_space(request, target);
+        if (kind == "persistent" && target.segments.size() == 5 && request.method == "GET") return list(target);
+        if (kind == "persistent" && target.segments.size() >= 6) return topics(request, target);
+        return error_page({404, "Not Found"}, target.path);
+    }
+
+private:
+    static web::http_response done() { return plain_answer(204, "", ""); }
+    static web::http_response json(std::string body) { return plain_answer(200, "application/json", std::move(body)); }
+    static web::http_response reason(int status, std::string_view text) {
+        return plain_answer(status, "application/json", json_text('{').member("reason", text).done());
+    }
+
+    web::http_response name_space(const web::http_request& request, const request_target& target) {
+        const std::string name = std::string(target.segment(3)) + "/" + std::string(target.segment(4));
+        if (target.segments.size() == 5 && request.method == "PUT") {
+            if (!tenants_.contains(target.segment(3))) return reason(404, "Tenant does not exist");
+            return broker_.namespaces.insert(name).second ? done() : reason(409, "Namespace already exists");
+        }
+        if (!broker_.namespaces.contains(name)) return reason(404, "Namespace does not exist");
+        if (target.segment(5) != "deduplication" || request.method != "POST")
+            return error_page({404, "Not Found"}, target.path);
+        const bool on = request.body == "true";
+        if (on) {
+            broker_.deduplicating.insert(name);
+        } else {
+            broker_.deduplicating.erase(name);
+        }
+        const std::string prefix = "persistent://" + name + "/";
+        for (auto& [full, t] : broker_.topics)
+            if (full.starts_with(prefix)) t->deduplicate = on;
+        return done();
+    }
+
+    web::http_response list(const request_target& target) {
+        const std::string owner = std::string(target.segment(3)) + "/" + std::string(target.segment(4));
+        if (!broker_.namespaces.contains(owner)) return reason(404, "Namespace does not exist");
+        const std::string prefix = "persistent://" + owner + "/";
+        json_text names('[');
+        for (const auto& entry : broker_.topics)
+            if (entry.first.starts_with(prefix)) names.text_element(entry.first);
+        return json(names.done());
+    }
+
+    web::http_response topics(const web::http_request& request, const request_target& target) {
+        const topic_name name{"persistent", std::string(target.segment(3)), std::string(target.segment(4)),
+                              std::string(target.segment(5))};
+        const std::string& method = request.method;
+        const std::string_view call = target.segment(6);
+        if (target.segments.size() == 6 && method == "PUT") return told(broker_.create_checked(name));
+        const std::shared_ptr<topic> t = broker_.find(name.full());
+        if (!t) return reason(404, "Topic " + name.full() + " not found");
+        if (target.segments.size() == 6 && method == "DELETE") {
+            const std::string* const force = find_parameter(target.query, "force");
+            return told(broker_.remove(name.full(), force != nullptr && *force == "true"));
+        }
+        if (call == "stats" && method == "GET") return json(topic_statistics(*t));
+        if (call == "internalStats" && method == "GET") return json(internal_statistics(*t));
+        if (call == "unload" && method == "PUT") return done();
+        if (call == "terminate" && method == "POST") {
+            t->terminated = true;
+            const position last = t->last();
+            return json(json_text('{').member("ledgerId", last.ledger).member("entryId", last.entry).done());
+        }
+        if (call == "deduplicationEnabled" && method == "POST") {
+            t->deduplicate = request.body == "true";
+            return done();
+        }
+        if (call == "subscription") return subscription(request, target, *t);
+        return error_page({404, "Not Found"}, target.path);
+    }
+
+    web::http_response subscription(const web::http_request& request, const request_target& target, topic& t) {
+        const std::string name(target.segment(7));
+        const std::string_view call = target.segment(8);
+        if (target.segments.size() == 8 && request.method == "PUT") {
+            const bool latest = request.body == "\"latest\"" || request.body.empty();
+            const std::uint64_t cursor = latest ? t.end_index() : t.begin_index();
+            return t.subscriptions.try_emplace(name, cursor).second
+                       ? done()
+                       : reason(409, "Subscription already exists for topic");
+        }
+        const auto found = t.subscriptions.find(name);
+        if (found == t.subscriptions.end()) return reason(404, "Subscription not found");
+        if (target.segments.size() == 8 && request.method == "DELETE") {
+            t.subscriptions.erase(found);
+            return done();
+        }
+        if (call == "skip_all" && request.method == "POST") {
+            found->second = t.end_index();
+            return done();
+        }
+        if (call != "position" || request.method != "GET") return error_page({404, "Not Found"}, target.path);
+        std::uint64_t n = 0;
+        const std::string_view digits = target.segment(9);
+        std::from_chars(digits.data(), digits.data() + digits.size(), n);
+        const topic_message* const m = t.peek(found->second, n);
+        return m != nullptr ? peeked(*m) : reason(404, "Message not found");
+    }
+
+    /// The payload as the body; everything else in fields, left out where it cannot stand in one.
+    static web::http_response peeked(const topic_message& m) {
+        web::http_response r = plain_answer(200, "application/octet-stream", m.payload);
+        const auto put = [&](std::string field, std::string value) {
+            if (web::detail::is_token(field) && web::detail::is_field_text(value))
+                r.fields.add(std::move(field), std::move(value));
+        };
+        put("X-Pulsar-Message-ID", std::to_string(m.at.ledger) + ":" + std::to_string(m.at.entry));
+        for (const property& p : m.properties) put("X-Pulsar-PROPERTY-" + p.name, p.value);
+        if (m.producer_name) put("X-Pulsar-producer-name", *m.producer_name);
+        put("X-Pulsar-sequence-id", std::to_string(m.sequence_id));
+        put("X-Pulsar-publish-time", iso_date(m.publish_time.time_since_epoch().count() / 1'000'000));
+        if (m.event_time) put("X-Pulsar-event-time", iso_date(*m.event_time));
+        if (m.deliver_at) put("X-Pulsar-deliver-at-time", iso_date(*m.deliver_at));
+        if (m.key) put("X-Pulsar-partition-key", *m.key);
+        return r;
+    }
+
+    static web::http_response told(const refusal& why) { return why ? reason(why.status, why.text) : done(); }
+
+    broker& broker_;
+    std::set<std::string, std::less<>> tenants_{};
+};
+
+} // namespace detail
+} // namespace testing
+} // namespace v1
+} // namespace sluice

@@ -1,0 +1,248 @@
+// SPDX-License-Identifier: BSL-1.0
+// The server's side of one connection without its socket: HTTP/1.1 requests one after the other, then perhaps a
+// WebSocket.
+#pragma once
+
+#include <sluice/testing/proxy_model.hpp>
+#include <sluice/web/http1.hpp>
+#include <sluice/web/ws_connection.hpp>
+
+#include <algorithm>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace sluice {
+inline namespace v1 {
+namespace testing {
+
+/// Bytes and the time go in, bytes come out. A server reads into `prepare`, calls `commit`, writes `output`, and ends
+/// the connection once `want_close` is true. Destroying it is the connection's end, too.
+///
+///     http --- 101 ---> websocket --- close frames, or an error ---> closing --- output written ---> want_close
+///      '--- malformed, `Connection: close`, end of stream ------------^
+class peer final : private detail::answer_sink {
+public:
+    /// The model must outlive the peer.
+    peer(proxy_model& model, time_point now) : model_(model), now_(now) { ++model_.stats().connections; }
+    peer(const peer&) = delete;
+    peer& operator=(const peer&) = delete;
+    ~peer() { end_socket(); }
+
+    // Input
+
+    /// Room for at least so many bytes, which stays until the next `prepare` or `commit`.
+    std::span<std::byte> prepare(std::size_t at_least) {
+        if (ws_) return ws_->prepare(at_least);
+        in_.prepare(at_least);
+        return in_.spare();
+    }
+    /// The first n bytes of that room have been read.
+    void commit(std::size_t n, time_point now) {
+        now_ = last_input_ = now;
+        if (closing_) return in_.clear();
+        if (!ws_) {
+            in_.commit(n);
+            serve_http();
+        } else {
+            ws_->commit(n);
+        }
+        if (ws_) serve_websocket();
+    }
+    /// Both in one, with a copy.
+    void receive(web::bytes_view bytes, time_point now) {
+        if (bytes.empty()) return;
+        std::memcpy(prepare(bytes.size()).data(), bytes.data(), bytes.size());
+        commit(bytes.size(), now);
+    }
+    /// The client sends no more. What it sent is stored; a WebSocket is closed with 1001, as the proxy does.
+    void end_of_stream(time_point now) {
+        now_ = now;
+        if (ws_) {
+            ws_->close(web::close_code::going_away);
+            end_socket();
+        }
+        closing_ = true;
+    }
+
+    // Time
+
+    /// When `advance` has something to do; `time_point::max()`: never.
+    time_point next_time() const noexcept {
+        if (closing_) return time_point::max();
+        const time_point idle = last_input_ + model_.options().idle_timeout;
+        return socket_ ? std::min(idle, socket_->next_time()) : idle;
+    }
+    void advance(time_point now) {
+        now_ = now;
+        if (closing_) return;
+        if (socket_) {
+            socket_->advance(now, *this);
+            send_answers();
+        }
+        const auto limit = model_.options().idle_timeout;
+        if (now - last_input_ < limit) return;
+        if (ws_) {
+            const std::string ms = std::to_string(std::chrono::duration_cast<std::chrono::milliseconds>(limit).count());
+            ws_->close(web::close_code::going_away,
+                       "java.util.concurrent.TimeoutException: Idle timeout expired: " + ms + "/" + ms + " ms");
+            end_socket();
+        }
+        closing_ = true;
+    }
+
+    // Output
+
+    /// Bytes to write, in order; valid until the next call that is not `const`. There may be more behind them.
+    web::bytes_view output() const noexcept {
+        if (written_ != out_.size()) return web::as_bytes(out_).subspan(written_);
+        return ws_ ? ws_->output() : web::bytes_view{};
+    }
+    void consume_output(std::size_t n) {
+        if (written_ == out_.size()) return ws_->consume_output(n);
+        written_ += n;
+        if (written_ != out_.size()) return;
+        out_.clear();
+        written_ = 0;
+    }
+    /// Nothing more will be written: close the connection.
+    bool want_close() const noexcept { return closing_ && output().empty(); }
+    std::size_t output_size() const noexcept { return out_.size() - written_ + (ws_ ? ws_->output().size() : 0); }
+    bool is_websocket() const noexcept { return ws_.has_value(); }
+
+    /// Sends a close frame where there is a WebSocket; else the connection ends behind what is written.
+    void close(std::uint16_t code, std::string_view reason, time_point now) {
+        now_ = now;
+        if (ws_) return close(code, reason);
+        closing_ = true;
+    }
+
+private:
+    using ws_connection = web::ws_connection;
+
+    void serve_http() {
+        while (!in_.empty() && !closing_ && !ws_) {
+            in_.consume(parser_.feed(in_.view()));
+            if (parser_.error()) return refuse_malformed();
+            if (!parser_.done()) return;
+            const bool keep_alive = parser_.keep_alive();
+            proxy_model::reply reply = model_.handle(parser_.request(), now_);
+            reply.response.keep_alive = keep_alive || reply.socket;
+            web::write_response(reply.response, out_);
+            parser_.reset();
+            if (reply.socket) {
+                begin_websocket(std::move(reply.socket));
+            } else {
+                closing_ = !keep_alive;
+            }
+        }
+    }
+
+    void refuse_malformed() {
+        const bool large = parser_.error() == errc::http_too_large;
+        web::http_response r = detail::plain_answer(large ? 431 : 400, "text/html;charset=iso-8859-1", "");
+        r.body = "<h1>Bad Message " + std::to_string(r.status) +
+                 "</h1><pre>reason: " + std::string(parser_.error_text()) + "</pre>";
+        r.keep_alive = false;
+        web::write_response(r, out_);
+        closing_ = true;
+    }
+
+    void begin_websocket(std::unique_ptr<detail::proxied_socket> socket) {
+        // A message that is too large is refused in the proxy's words, which tell its size: so one twice as large as
+        // allowed is read. What is larger still is refused at its header.
+        ws_.emplace(ws_connection::role::server, nullptr,
+                    web::ws_options{.max_message = 2 * model_.options().max_text_frame_size});
+        socket_ = std::move(socket);
+        ++model_.stats().open_sockets;
+        ws_->feed(in_.view()); // frames may come in the segment of the upgrade
+        in_ = {};
+    }
+
+    void serve_websocket() {
+        using kind = ws_connection::event::kind;
+        for (;;) {
+            const ws_connection::event e = ws_->next();
+            switch (e.what) {
+            case kind::text: take_text(web::as_text(e.data)); break;
+            case kind::binary: ++model_.stats().binary_frames; break; // no answer, no close
+            case kind::close:
+                // The proxy's acknowledgements come from another thread: once a close has begun they are too late.
+                drop_answers();
+                end_socket();
+                closing_ = true;
+                return;
+            case kind::error:
+                send_answers();
+                end_socket();
+                closing_ = true;
+                return;
+            case kind::none: return send_answers();
+            default: break;
+            }
+        }
+    }
+
+    void take_text(std::string_view message) {
+        if (!socket_) return; // behind our own close
+        ++model_.stats().frames;
+        const std::size_t limit = model_.options().max_text_frame_size;
+        if (message.size() <= limit) return socket_->text(message, now_, *this);
+        close(web::close_code::message_too_big, "Text message size [" + std::to_string(message.size()) +
+                                                    "] exceeds maximum size [" + std::to_string(limit) + "]");
+    }
+
+    // Answers are gathered until all that has been read is dealt with.
+
+    void text(std::string_view message) override {
+        answers_ += message;
+        ends_.push_back(answers_.size());
+    }
+    void close(std::uint16_t code, std::string_view reason) override {
+        send_answers();
+        ws_->close(code, reason);
+        end_socket();
+    }
+    void send_answers() {
+        std::size_t begin = 0;
+        for (const std::size_t end : ends_) {
+            ws_->send(web::opcode::text, web::as_bytes(answers_).subspan(begin, end - begin));
+            begin = end;
+        }
+        drop_answers();
+    }
+    void drop_answers() noexcept {
+        answers_.clear();
+        ends_.clear();
+    }
+
+    void end_socket() {
+        if (!socket_) return;
+        socket_->end(now_);
+        ended_ = std::move(socket_); // it may be the one that calls us
+        --model_.stats().open_sockets;
+    }
+
+    proxy_model& model_;
+    time_point now_;
+    time_point last_input_ = now_;
+    bool closing_ = false;
+
+    web::byte_buffer in_{};
+    std::string out_{};
+    std::size_t written_ = 0; ///< of out_
+    web::http_request_parser parser_{};
+
+    std::optional<ws_connection> ws_{};
+    std::unique_ptr<detail::proxied_socket> socket_{}, ended_{};
+    std::string answers_{};
+    std::vector<std::size_t> ends_{};
+};
+
+} // namespace testing
+} // namespace v1
+} // namespace sluice
