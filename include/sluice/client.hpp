@@ -23,7 +23,8 @@ using region = pulsar::region;
 /// Every operation exists twice:
 /// * `async_x(args..., token)` for any completion token, with the signature `void(std::error_code, R)`, or
 ///   `void(std::error_code)` where there is nothing to answer;
-/// * `x(args...)`, which returns `asio::awaitable<R>` and throws `sluice::error` with the server's text, the HTTP status
+/// * `x(args...)`, which returns `asio::awaitable<R>` and throws `sluice::error` with the server's text, the HTTP
+/// status
 ///   and the request id.
 ///
 /// Completion: on the handler's associated executor, else the client's; never inside the initiating call.
@@ -56,7 +57,8 @@ public:
     /// What is wrong with the configuration, if anything.
     const failure& problem() const noexcept { return core_->problem(); }
 
-    /// Gets a credential, where one has to be got (`password`, `credential_source`). Not needed: the first call does it.
+    /// Gets a credential, where one has to be got (`password`, `credential_source`). Not needed: the first call does
+    /// it.
     awaitable<void> login() { return start(calls::login(core_)); }
     template <class Token = default_token>
     auto async_login(Token&& token = Token()) {
@@ -178,7 +180,8 @@ private:
     auto start(work<R> w, Token&& token) {
         using initiation = io::initiate_call<core_type, Executor, false>;
         if constexpr (std::is_same_v<R, io::nothing>)
-            return asio::async_initiate<Token, void(std::error_code)>(initiation{core_, executor_}, token, std::move(w));
+            return asio::async_initiate<Token, void(std::error_code)>(initiation{core_, executor_}, token,
+                                                                      std::move(w));
         else
             return asio::async_initiate<Token, void(std::error_code, R)>(initiation{core_, executor_}, token,
                                                                          std::move(w));

@@ -60,14 +60,13 @@ struct codec_result {
 /// * `decompress(in, out)`: the same; `out.size()` is the cap. `errc::output_limit` if the result would be larger,
 ///   `errc::corrupt_data` if `in` is not what this codec makes. Never reads or writes outside of both.
 template <class C>
-concept compression_codec =
-    std::movable<C> &&
-    requires(C codec, const C& constant, std::span<const std::byte> in, std::span<std::byte> out, std::size_t n) {
-        { constant.type() } noexcept -> std::same_as<compression_type>;
-        { constant.bound(n) } noexcept -> std::same_as<std::size_t>;
-        { codec.compress(in, out) } -> std::same_as<codec_result>;
-        { codec.decompress(in, out) } -> std::same_as<codec_result>;
-    };
+concept compression_codec = std::movable<C> && requires(C codec, const C& constant, std::span<const std::byte> in,
+                                                        std::span<std::byte> out, std::size_t n) {
+    { constant.type() } noexcept -> std::same_as<compression_type>;
+    { constant.bound(n) } noexcept -> std::same_as<std::size_t>;
+    { codec.compress(in, out) } -> std::same_as<codec_result>;
+    { codec.decompress(in, out) } -> std::same_as<codec_result>;
+};
 
 } // namespace v1
 } // namespace sluice

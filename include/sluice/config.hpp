@@ -21,7 +21,8 @@ enum class dialect : std::uint8_t { automatic, gdn, pulsar };
 /// A GDN stream is replicated over the fabric's regions (`c8globals.`), or lives in one (`c8locals.`).
 enum class scope : std::uint8_t { global, local };
 
-/// How the socket is opened in the `gdn` dialect: `?otp=` with a fresh one-time password, or the `Authorization` header.
+/// How the socket is opened in the `gdn` dialect: `?otp=` with a fresh one-time password, or the `Authorization`
+/// header.
 enum class socket_auth : std::uint8_t { otp, header };
 
 /// What `send` does while the window is full.
@@ -45,8 +46,8 @@ struct reconnect_policy {
 
 /// The longest that each step may take. 0 is not allowed: nothing hangs.
 struct time_limits {
-    std::chrono::milliseconds connect{10'000}; ///< resolve + TCP + TLS, of a REST connection
-    std::chrono::milliseconds request{30'000}; ///< one REST call, the connection included
+    std::chrono::milliseconds connect{10'000};    ///< resolve + TCP + TLS, of a REST connection
+    std::chrono::milliseconds request{30'000};    ///< one REST call, the connection included
     std::chrono::milliseconds credential{30'000}; ///< one call of a `credential_source`
 };
 
@@ -55,20 +56,20 @@ struct tls_options {
     std::string ca_pem{};      ///< the same as text
     std::string certificate{}; ///< PEM file of the client's certificate chain
     std::string key{};         ///< PEM file of its private key
-    /// The caller's own `asio::ssl::context*`, used as it is; it must outlive the client. Verification of chain and host
-    /// name stays on.
+    /// The caller's own `asio::ssl::context*`, used as it is; it must outlive the client. Verification of chain and
+    /// host name stays on.
     void* context = nullptr;
 };
 
 struct client_config {
-    std::string url{};                ///< `https://HOST`, `HOST`, `http[s]://HOST:PORT`, `ws[s]://HOST:PORT`
-    sluice::auth auth{};              ///< `api_key`, `jwt`, `password`, `bearer_token`, `no_auth` or `credential_source`
-    std::string fabric{"_system"};    ///< GDN fabric
-    std::string tenant{};             ///< empty: from the credential, else `_mm`; in `pulsar` of a bare topic name: `public`
+    std::string url{};             ///< `https://HOST`, `HOST`, `http[s]://HOST:PORT`, `ws[s]://HOST:PORT`
+    sluice::auth auth{};           ///< `api_key`, `jwt`, `password`, `bearer_token`, `no_auth` or `credential_source`
+    std::string fabric{"_system"}; ///< GDN fabric
+    std::string tenant{}; ///< empty: from the credential, else `_mm`; in `pulsar` of a bare topic name: `public`
     sluice::dialect dialect = dialect::automatic;
     sluice::socket_auth socket_auth = socket_auth::otp;
     tls_options tls{};
-    bool allow_plaintext = false;     ///< plain text to hosts other than loopback
+    bool allow_plaintext = false; ///< plain text to hosts other than loopback
     time_limits limits{};
 
     /// The first mistake: the field, its value and what is allowed.
@@ -77,17 +78,17 @@ struct client_config {
 
 struct producer_options {
     // the vendor's options, with the vendor's defaults
-    std::chrono::milliseconds send_timeout{30'000}; ///< from `send` to the acknowledgement; 0: no limit
-    bool batching_enabled = false;                  ///< the proxy batches towards the broker
-    int batching_max_messages = 1000;               ///< 1 .. 1,000,000
-    int max_pending_messages = 1000;                ///< written and unacknowledged, 1 .. 1,000,000
+    std::chrono::milliseconds send_timeout{30'000};           ///< from `send` to the acknowledgement; 0: no limit
+    bool batching_enabled = false;                            ///< the proxy batches towards the broker
+    int batching_max_messages = 1000;                         ///< 1 .. 1,000,000
+    int max_pending_messages = 1000;                          ///< written and unacknowledged, 1 .. 1,000,000
     std::chrono::milliseconds batching_max_publish_delay{10}; ///< at least 1 ms
 
     // Pulsar's
     sluice::scope scope = scope::global;
-    std::string producer_name{};                      ///< empty: the server makes one; a name in use is refused (409)
+    std::string producer_name{};                       ///< empty: the server makes one; a name in use is refused (409)
     std::optional<std::int64_t> initial_sequence_id{}; ///< the first message gets this + 1; -1 or more
-    bool deduplicate = false;                         ///< needs `producer_name`
+    bool deduplicate = false;                          ///< needs `producer_name`
     sluice::message_routing_mode message_routing_mode = message_routing_mode::single_partition;
     sluice::hashing_scheme hashing_scheme = hashing_scheme::java_string_hash;
 
@@ -96,9 +97,10 @@ struct producer_options {
     std::size_t max_pending_bytes = 64u << 20;   ///< payload bytes written and unacknowledged, 1 KiB or more
     std::size_t max_frame_bytes = 1u << 20;      ///< a message's JSON text; the proxy closes the socket over its limit
     std::size_t batching_max_bytes = 128u << 10; ///< frames gathered into one write, 4 KiB .. 16 MiB
-    std::chrono::milliseconds ping_interval{30'000};   ///< of silence; 0: none
-    std::chrono::milliseconds connect_timeout{10'000}; ///< resolve, connect, TLS and OTP together, and again the upgrade
-    std::chrono::milliseconds close_timeout{30'000};   ///< the longest that `close` drains
+    std::chrono::milliseconds ping_interval{30'000}; ///< of silence; 0: none
+    std::chrono::milliseconds connect_timeout{
+        10'000};                                     ///< resolve, connect, TLS and OTP together, and again the upgrade
+    std::chrono::milliseconds close_timeout{30'000}; ///< the longest that `close` drains
     reconnect_policy reconnect{};
 
     /// The first mistake: the field, its value and what is allowed.
@@ -168,7 +170,8 @@ inline failure client_config::validate() const {
     if (fabric.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-") !=
         std::string::npos)
         return out_of_range("fabric", "\"" + fabric + "\"", "letters, digits, '_' and '-'");
-    for (auto [name, value] : {std::pair{"limits.connect", limits.connect}, {"limits.request", limits.request},
+    for (auto [name, value] : {std::pair{"limits.connect", limits.connect},
+                               {"limits.request", limits.request},
                                {"limits.credential", limits.credential}})
         if (value < 1ms || value > day) return out_of_range(name, in_ms(value), "1 ms to 24 h");
     // A credential is put into a header line: what cannot stand there is refused here, and never shown.

@@ -15,16 +15,16 @@ inline namespace v1 {
 /// What went wrong. Compare with `condition` to decide what to do.
 enum class errc {
     // what the caller asked for
-    invalid_option = 1, ///< an option out of its range, or two that contradict each other
-    invalid_url,        ///< the URL does not parse, or has a scheme that is not spoken
-    plaintext_refused,  ///< plain text to a host that is not loopback, without `allow_plaintext`
+    invalid_option = 1,  ///< an option out of its range, or two that contradict each other
+    invalid_url,         ///< the URL does not parse, or has a scheme that is not spoken
+    plaintext_refused,   ///< plain text to a host that is not loopback, without `allow_plaintext`
     invalid_credentials, ///< an empty key, a token that cannot stand in a header
-    invalid_name,       ///< a stream, fabric or tenant name that the rules forbid
-    invalid_message,    ///< a message that cannot be said on this wire (a NUL in a property, a time out of range)
-    too_large,          ///< the exact encoded size is over `max_frame_bytes`
-    queue_full,         ///< `when_full = fail`, and there is no room
-    closed,             ///< the producer or client is closed
-    aborted,            ///< cancelled; completes as `asio::error::operation_aborted`
+    invalid_name,        ///< a stream, fabric or tenant name that the rules forbid
+    invalid_message,     ///< a message that cannot be said on this wire (a NUL in a property, a time out of range)
+    too_large,           ///< the exact encoded size is over `max_frame_bytes`
+    queue_full,          ///< `when_full = fail`, and there is no room
+    closed,              ///< the producer or client is closed
+    aborted,             ///< cancelled; completes as `asio::error::operation_aborted`
 
     // time
     send_timeout = 40, ///< `send_timeout` passed and nothing was written
@@ -35,18 +35,18 @@ enum class errc {
     write_stalled,     ///< the peer reads nothing
 
     // what the server answered
-    rejected = 60,      ///< `send-error:N` for this message
-    sequence_in_use,    ///< dropped as a repeat although it was written for the first time
-    unauthorized,       ///< 401
-    forbidden,          ///< 403
-    not_found,          ///< 404
-    conflict,           ///< 409
-    throttled,          ///< 429
-    bad_request,        ///< another 4xx
-    server_error,       ///< 5xx
-    quota_exceeded,     ///< a backlog or producer quota is full
-    topic_terminated,   ///< the stream takes no more messages
-    unexpected_answer,  ///< a status or a body that the protocol does not have
+    rejected = 60,     ///< `send-error:N` for this message
+    sequence_in_use,   ///< dropped as a repeat although it was written for the first time
+    unauthorized,      ///< 401
+    forbidden,         ///< 403
+    not_found,         ///< 404
+    conflict,          ///< 409
+    throttled,         ///< 429
+    bad_request,       ///< another 4xx
+    server_error,      ///< 5xx
+    quota_exceeded,    ///< a backlog or producer quota is full
+    topic_terminated,  ///< the stream takes no more messages
+    unexpected_answer, ///< a status or a body that the protocol does not have
 
     // HTTP/1.1 (RFC 9112)
     http_malformed = 80, ///< not HTTP
@@ -241,13 +241,13 @@ inline std::error_condition make_error_condition(condition c) noexcept {
 
 /// What is known beside the code. Secrets (keys, tokens, one-time passwords) never get here.
 struct error_details {
-    std::string text;         ///< which thing, which value, what is allowed; or the server's own text
-    std::string request_id;   ///< `x-gdn-requestid`: support asks for it
-    int http_status = 0;      ///< 0 where no HTTP answer was had
-    int close_code = 0;       ///< WebSocket close code, 0 where none came
-    unsigned attempts = 0;    ///< connections tried since the last success
-    std::error_code cause{};  ///< what lies below: the last connection error of a message that timed out
-    long retry_after_s = -1;  ///< `Retry-After` in seconds, -1 where the server did not say
+    std::string text;        ///< which thing, which value, what is allowed; or the server's own text
+    std::string request_id;  ///< `x-gdn-requestid`: support asks for it
+    int http_status = 0;     ///< 0 where no HTTP answer was had
+    int close_code = 0;      ///< WebSocket close code, 0 where none came
+    unsigned attempts = 0;   ///< connections tried since the last success
+    std::error_code cause{}; ///< what lies below: the last connection error of a message that timed out
+    long retry_after_s = -1; ///< `Retry-After` in seconds, -1 where the server did not say
 };
 
 /// A code with its details: how failures travel inside the library. Default constructed: no failure.

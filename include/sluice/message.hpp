@@ -36,8 +36,8 @@ struct message_attributes {
     using time_point = std::chrono::time_point<std::chrono::system_clock, std::chrono::milliseconds>;
 
     std::vector<property> properties{};
-    std::optional<time_point> event_time{};                   ///< when the event happened, as the application says
-    std::optional<time_point> deliver_at{};                   ///< not delivered to consumers before (Pulsar 2.7 and later)
+    std::optional<time_point> event_time{}; ///< when the event happened, as the application says
+    std::optional<time_point> deliver_at{}; ///< not delivered to consumers before (Pulsar 2.7 and later)
     std::optional<std::chrono::milliseconds> deliver_after{}; ///< the same, counted from the proxy's clock
     std::vector<std::string> replication_clusters{};          ///< replicate to these clusters only
     std::optional<std::chrono::milliseconds> send_timeout{};  ///< instead of the producer's; 0: no limit
@@ -57,10 +57,9 @@ public:
     message(std::string_view bytes) : payload(bytes) {}
     message(const char* text) : payload(text) {}
     message(std::span<const std::byte> bytes) : payload(reinterpret_cast<const char*>(bytes.data()), bytes.size()) {}
-    message(std::string bytes, std::string partition_key)
-        : payload(std::move(bytes)), key(std::move(partition_key)) {}
+    message(std::string bytes, std::string partition_key) : payload(std::move(bytes)), key(std::move(partition_key)) {}
 
-    std::string payload{};           ///< any bytes
+    std::string payload{};            ///< any bytes
     std::optional<std::string> key{}; ///< partition key; UTF-8
 };
 
@@ -153,8 +152,8 @@ private:
 
 /// What a send completes with.
 struct receipt {
-    sluice::message_id message_id{};   ///< empty unless `outcome` is persisted or duplicate
-    std::int64_t sequence_id = -1;     ///< the producer's number of the message; -1 where none was given
+    sluice::message_id message_id{}; ///< empty unless `outcome` is persisted or duplicate
+    std::int64_t sequence_id = -1;   ///< the producer's number of the message; -1 where none was given
     sluice::outcome outcome = sluice::outcome::not_sent;
     std::shared_ptr<const error_details> info{};
 

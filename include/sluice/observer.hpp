@@ -14,7 +14,7 @@ inline namespace v1 {
 /// Functions that are called when the producer's state changes, on the producer's executor, in order. Empty ones are
 /// not called. They may call the producer, and they may destroy it.
 struct producer_observer {
-    std::function<void()> on_open{};                 ///< the socket is up, the first time or again
+    std::function<void()> on_open{};                     ///< the socket is up, the first time or again
     std::function<void(const failure&)> on_disconnect{}; ///< the socket is gone, with its cause
     /// An attempt failed; the next one starts after the delay. `attempt` counts from 1 since the last open.
     std::function<void(const failure&, unsigned attempt, std::chrono::milliseconds delay)> on_reconnect{};

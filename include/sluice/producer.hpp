@@ -30,7 +30,8 @@ public:
 };
 inline borrowed_message borrow(const message_view& m) noexcept { return borrowed_message(m); }
 
-/// Publishes to one stream over one socket, which it opens at the first use, keeps open and opens again when it is lost.
+/// Publishes to one stream over one socket, which it opens at the first use, keeps open and opens again when it is
+/// lost.
 ///
 /// Every operation exists twice: `async_x(args..., token)` for any completion token, and `x(args...)`, which returns an
 /// `asio::awaitable` and throws `sluice::error`.
@@ -59,8 +60,8 @@ public:
         using other = basic_producer<Executor1, Codec, Traits>;
     };
 
-    /// A producer on `stream` of the server of the client `owner`. Nothing is sent yet. A name or an option that is not allowed shows
-    /// at the first operation; `options.validate()` tells before.
+    /// A producer on `stream` of the server of the client `owner`. Nothing is sent yet. A name or an option that is not
+    /// allowed shows at the first operation; `options.validate()` tells before.
     template <class ClientExecutor>
         requires std::same_as<io::inner_executor_t<ClientExecutor>, inner_executor_type>
     basic_producer(const basic_client<ClientExecutor, Traits>& owner, std::string stream, producer_options options = {},
@@ -120,8 +121,8 @@ public:
 
     /// Sends many messages, in order, one behind the other, and waits for all. The range's elements convert to
     /// `message_view`; the range and what it views are borrowed until completion. Signature
-    /// `void(std::error_code, std::vector<result>)`, the code always 0: each message has its own in its `result`, at the
-    /// place that it had in the range. Cancellation: as of `send`, for each.
+    /// `void(std::error_code, std::vector<result>)`, the code always 0: each message has its own in its `result`, at
+    /// the place that it had in the range. Cancellation: as of `send`, for each.
     template <std::ranges::forward_range Range>
         requires std::convertible_to<std::ranges::range_reference_t<const Range&>, message_view>
     [[nodiscard]] awaitable<std::vector<result>> send_all(const Range& messages) {
@@ -147,8 +148,8 @@ public:
     }
     template <class OnResult = io::no_result, class Token = default_token>
     auto async_push(message m, OnResult on_result = {}, Token&& token = Token()) {
-        return asio::async_initiate<Token, void(std::error_code)>(io::initiate_push<driver_type, false>{{driver_.get()}},
-                                                                  token, std::move(m), std::move(on_result));
+        return asio::async_initiate<Token, void(std::error_code)>(
+            io::initiate_push<driver_type, false>{{driver_.get()}}, token, std::move(m), std::move(on_result));
     }
 
     /// The same if there is room at this moment; else false, and nothing happens. Never waits, from any thread.
@@ -194,8 +195,8 @@ private:
     template <bool Throws, class Token>
     auto mark(core::node_kind kind, Token&& token) {
         using ending = std::conditional_t<Throws, std::exception_ptr, std::error_code>;
-        return asio::async_initiate<Token, void(ending)>(io::initiate_marker<driver_type, Throws>{{driver_.get()}}, token,
-                                                         kind);
+        return asio::async_initiate<Token, void(ending)>(io::initiate_marker<driver_type, Throws>{{driver_.get()}},
+                                                         token, kind);
     }
 
     Executor executor_;

@@ -43,9 +43,9 @@ struct producer_stats {
     std::uint64_t waiting_messages = 0; ///< behind the window
     std::uint64_t frames_written = 0;   ///< resent ones count again
     std::uint64_t frames_resent = 0;
-    std::uint64_t writes = 0;           ///< each one hands a batch of frames to the transport
-    std::uint64_t bytes_written = 0;    ///< before TLS
-    std::uint64_t connections = 0;      ///< sockets opened
+    std::uint64_t writes = 0;        ///< each one hands a batch of frames to the transport
+    std::uint64_t bytes_written = 0; ///< before TLS
+    std::uint64_t connections = 0;   ///< sockets opened
     std::uint64_t connect_failures = 0;
     std::chrono::microseconds latency_p50{}; ///< from `send` to the acknowledgement
     std::chrono::microseconds latency_p99{};

@@ -46,7 +46,8 @@
 #error "sluice needs Asio 1.22.1 or newer"
 #endif
 #if !defined(ASIO_HAS_CO_AWAIT)
-#error "sluice needs coroutines: compile as C++20; clang with Asio before 1.24 also needs -DASIO_HAS_CO_AWAIT -DASIO_HAS_STD_COROUTINE"
+#error                                                                                                                 \
+    "sluice needs coroutines: compile as C++20; clang with Asio before 1.24 also needs -DASIO_HAS_CO_AWAIT -DASIO_HAS_STD_COROUTINE"
 #endif
 
 namespace sluice {
@@ -55,10 +56,10 @@ namespace io {
 
 /// `as_default_on_t` wraps an executor into a class derived from it; coroutines run on what is inside.
 template <class Executor>
-using inner_executor_t = std::conditional_t<
-    std::is_base_of_v<asio::any_io_executor, Executor>, asio::any_io_executor,
-    std::conditional_t<std::is_base_of_v<asio::io_context::executor_type, Executor>, asio::io_context::executor_type,
-                       Executor>>;
+using inner_executor_t =
+    std::conditional_t<std::is_base_of_v<asio::any_io_executor, Executor>, asio::any_io_executor,
+                       std::conditional_t<std::is_base_of_v<asio::io_context::executor_type, Executor>,
+                                          asio::io_context::executor_type, Executor>>;
 
 /// Everything inside runs on a strand, as coroutines of the strand's own type.
 template <class Executor>

@@ -24,7 +24,11 @@ template <class Strand, class Traits>
 class authority {
 public:
     authority(const Strand& strand, const client_config& config, sluice::dialect dialect)
-        : strand_(strand), auth_(config.auth), limits_(config.limits), dialect_(dialect), tenant_(config.tenant),
+        : strand_(strand),
+          auth_(config.auth),
+          limits_(config.limits),
+          dialect_(dialect),
+          tenant_(config.tenant),
           tenant_given_(!config.tenant.empty()) {
         if (const auto* k = std::get_if<api_key>(&auth_)) hold(*k);
         if (const auto* k = std::get_if<jwt>(&auth_)) hold(*k);

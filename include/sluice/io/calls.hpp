@@ -101,7 +101,8 @@ struct calls {
 private:
     /// The topic is made when the credential is there, for it may say which tenant.
     template <class Build>
-    static auto on_topic(const core_ptr& core, const std::string& name, scope s, pulsar::topic_name& topic, Build build) {
+    static auto on_topic(const core_ptr& core, const std::string& name, scope s, pulsar::topic_name& topic,
+                         Build build) {
         return [core, &name, s, &topic, build](const pulsar::caller& who) {
             std::pair<failure, web::http_request> out;
             std::tie(out.first, topic) = core->topic(name, s);

@@ -25,8 +25,7 @@ struct credential_bridge {
                                    std::rethrow_exception(e);
                                } catch (const std::exception& x) {
                                    why = x.what();
-                               } catch (...) {
-                               }
+                               } catch (...) {}
                                done(make_failure(errc::invalid_credentials, "credential_source: " + why), {});
                            });
         };

@@ -6,17 +6,16 @@
 #include <sluice/core/publisher.hpp>
 #include <sluice/core/session.hpp>
 #include <sluice/io/client_core.hpp>
-#include <sluice/io/completion.hpp>
 #include <sluice/io/connect.hpp>
+#include <sluice/io/handshake.hpp>
+#include <sluice/io/inbox.hpp>
 #include <sluice/io/parked.hpp>
 #include <sluice/io/traits.hpp>
 #include <sluice/io/wakeup.hpp>
 #include <sluice/io/watchdog.hpp>
 #include <sluice/observer.hpp>
-#include <sluice/web/ws_handshake.hpp>
 
 #include <algorithm>
-#include <array>
 #include <atomic>
 #include <memory>
 #include <optional>
@@ -33,14 +32,16 @@ namespace io {
 ///     write   takes over what was sent and writes it, batch by batch; parked while there is nothing to write
 ///     tick    one timer: takes over and stamps what a stalled write holds up, expires, pings
 ///
-/// `submit`, the counters and the state are for any thread. The producer holds one reference, each coroutine one, and
+/// What any thread may do is in the base (io/inbox.hpp). The producer holds one reference, each coroutine one, and
 /// one is held by the producer to itself while its accumulator is armed: it belongs to the pusher that wakes it.
 template <class Executor, class Traits>
-class driver final : public std::enable_shared_from_this<driver<Executor, Traits>>, public parked {
+class driver final : public inbox<driver<Executor, Traits>, Executor, Traits>, public parked {
+    using base = inbox<driver, Executor, Traits>;
+    friend base;
+
 public:
-    using executor_type = Executor;
     using client_type = client_core<Executor, Traits>;
-    using strand_type = typename client_type::strand_type;
+    using strand_type = typename base::strand_type;
     using stream_type = typename Traits::template stream<strand_type>;
     using timer_type = typename Traits::template timer<strand_type>;
     using resolver_type = typename Traits::template resolver<strand_type>;
@@ -59,12 +60,16 @@ public:
 
     driver(const Executor& executor, std::shared_ptr<client_type> client, std::string stream, producer_options options,
            compression_type compression, producer_observer observer)
-        : executor_(executor), strand_(inner_executor_t<Executor>(executor)), news_(inner_executor_t<Executor>(executor)),
-          client_(std::move(client)), stream_name_(std::move(stream)), options_(std::move(options)),
-          compression_(compression), observer_(std::move(observer)),
-          publisher_(options_, first_sequence_id(options_), {nullptr, &fill_random<Traits>}),
-          session_({client_->service().ask_region, wants_otp(*client_)}, options_.reconnect), timer_(strand_),
-          limit_(strand_), resolver_(strand_) {}
+        : base(executor, options, first_sequence_id(options)),
+          news_(executor),
+          client_(std::move(client)),
+          stream_name_(std::move(stream)),
+          compression_(compression),
+          observer_(std::move(observer)),
+          session_({client_->service().ask_region, wants_otp(*client_)}, options_.reconnect),
+          tick_(strand_),
+          limit_(strand_),
+          resolver_(strand_) {}
 
     ~driver() override {
         if (!context_gone_) service_->remove(this);
@@ -72,26 +77,7 @@ public:
 
     // --- any thread
 
-    const Executor& executor() const noexcept { return executor_; }
-    core::publisher& publisher() noexcept { return publisher_; }
-    const producer_options& options() const noexcept { return options_; }
     producer_state state() const noexcept { return state_.load(std::memory_order_relaxed); }
-
-    /// Hands the nodes first..last over. Afterwards they, and for a pusher that was not told to wake this object too,
-    /// may be gone: the strand may have finished the operation, and its handler destroyed the producer.
-    void submit(core::node* first, core::node* last) {
-        switch (publisher_.submit(first, last)) {
-        case core::accumulator::pushed::queued: return;
-        case core::accumulator::pushed::wake: {
-            // The reference that the sleeping producer held to itself keeps it alive from here on.
-            auto self = std::move(armed_self_);
-            const strand_type strand = self->strand_;
-            asio::post(strand, [self = std::move(self)] { self->woken(); });
-            return;
-        }
-        case core::accumulator::pushed::closed: refuse(first); return;
-        }
-    }
 
     /// Ends every send under way with `operation_aborted`; the producer goes on.
     void cancel() {
@@ -101,45 +87,6 @@ public:
             self->publisher_.cancel_all();
             self->settle();
         });
-    }
-
-    /// A cancellation slot has spoken for this node, and moved it from idle to requested.
-    void cancel_one(core::send_node* n) {
-        // The node is not finished before its link arrives, and as long as it is not, the strand keeps this alive.
-        auto self = this->shared_from_this();
-        publisher_.request_cancel(n);
-        asio::post(strand_, [self = std::move(self)] {
-            self->publisher_.cancel_requested(io::now<Traits>());
-            if (!self->publisher_.awaits_cancels()) self->awaiting_self_.reset();
-            self->settle();
-        });
-    }
-    void cancel_push(std::uint64_t ticket) {
-        asio::post(strand_, [self = this->shared_from_this(), ticket] {
-            self->publisher_.drain(io::now<Traits>());
-            self->publisher_.cancel_push(ticket);
-            self->settle();
-        });
-    }
-
-    /// Any number that no other push of this producer has.
-    std::uint64_t new_ticket() noexcept { return tickets_.fetch_add(1, std::memory_order_relaxed); }
-
-    /// A message that found no room: it ends with `errc::queue_full`, not inside the initiating call.
-    void turn_away(core::send_node* n) {
-        core::node_list refused;
-        publisher_.refuse(n, full_failure(), refused);
-        completion_chunk<Executor>::post(executor_, std::move(refused));
-    }
-    /// Finishes a node that the strand has never seen, not inside the initiating call.
-    void complete_later(core::node* n) {
-        core::node_list done;
-        done.push_back(n);
-        completion_chunk<Executor>::post(executor_, std::move(done));
-    }
-    failure full_failure() const {
-        return make_failure(errc::queue_full,
-                            "max_pending_messages = " + std::to_string(options_.max_pending_messages) + " are pending");
     }
 
     /// The producer's handle is gone.
@@ -188,8 +135,7 @@ private:
                     self->finish(make_failure(errc::aborted, "out of memory, or no randomness"),
                                  make_failure(errc::aborted, "out of memory, or no randomness"));
             };
-            asio::co_spawn(strand_, run(this->shared_from_this()),
-                           asio::bind_cancellation_slot(stop_.slot(), report));
+            asio::co_spawn(strand_, run(this->shared_from_this()), asio::bind_cancellation_slot(stop_.slot(), report));
             asio::co_spawn(strand_, write(this->shared_from_this()), report);
         }
         writer_.wake();
@@ -199,12 +145,12 @@ private:
 
     /// Finished nodes go to their handlers; a close that has drained goes on.
     void deliver() {
-        completion_chunk<Executor>::post(executor_, publisher_.take_finished());
+        post_completions(publisher_.take_finished());
         if (!over_ && publisher_.closing()) close_if_drained();
     }
 
-    /// After anything but a write: there may be room now, or nothing to wait for, and then the writer must arm again, or
-    /// the next send would wake nobody.
+    /// After anything but a write: there may be room now, or nothing to wait for, and then the writer must arm again,
+    /// or the next send would wake nobody.
     void settle() {
         deliver();
         if (!over_ && (publisher_.wants_write() || (!wake_due_ && !publisher_.blocked()))) writer_.wake();
@@ -233,7 +179,7 @@ private:
         const auto self = this->shared_from_this();
         const core::instant now = io::now<Traits>();
         set_state(why.code == errc::closed || why.code == errc::aborted ? producer_state::closed
-                                                                       : producer_state::failed);
+                                                                        : producer_state::failed);
         publisher_.drain(now);
         publisher_.end(why);
         if (publisher_.close_accumulator(now)) armed_self_.reset();
@@ -244,33 +190,15 @@ private:
             core::as_marker(n)->error = close_result;
             done.push_back(n);
         }
-        completion_chunk<Executor>::post(executor_, std::move(done));
+        post_completions(std::move(done));
         session_.stop();
         limit_.disarm();
         resolver_.cancel();
-        timer_.cancel();
+        tick_.disarm();
         if (stream_) stream_->close();
         stop_.emit(asio::cancellation_type::terminal); // a REST call or a delay under way
         writer_.wake();
         if (observer_.on_close) tell([news = std::move(news)](const producer_observer& o) { o.on_close(news); });
-    }
-
-    /// Nodes that a closed accumulator gave back: finished from here, not from inside the initiating call.
-    void refuse(core::node* first) {
-        core::node_list refused;
-        while (first) {
-            core::node* const n = std::exchange(first, first->next);
-            const failure& why = publisher_.end_reason();
-            if (n->kind == core::node_kind::message) {
-                core::send_node* const m = core::as_send(n);
-                if (m->counted) publisher_.give_back();
-                publisher_.refuse(m, why, refused);
-            } else {
-                core::as_marker(n)->error = n->kind == core::node_kind::open ? why : failure{};
-                refused.push_back(n);
-            }
-        }
-        completion_chunk<Executor>::post(executor_, std::move(refused));
     }
 
     void set_state(producer_state s) noexcept { state_.store(s, std::memory_order_relaxed); }
@@ -319,8 +247,7 @@ private:
         const bool renumbering = was_open && f.code == errc::aborted;
         if (was_open) {
             if (closing_socket_) return finish(closed_failure(), {});
-            if (!renumbering && observer_.on_disconnect)
-                tell([f](const producer_observer& o) { o.on_disconnect(f); });
+            if (!renumbering && observer_.on_disconnect) tell([f](const producer_observer& o) { o.on_disconnect(f); });
         } else {
             publisher_.numbers().connect_failures.add();
             client_->forget_region();
@@ -332,7 +259,7 @@ private:
         if (renumbering) session_.succeeded(); // no waiting: the server did nothing wrong
         if (state() != producer_state::draining)
             set_state(was_open || state() == producer_state::reconnecting ? producer_state::reconnecting
-                                                                         : producer_state::connecting);
+                                                                          : producer_state::connecting);
         if (!renumbering && observer_.on_reconnect)
             tell([f, attempt = session_.attempts(), wait = session_.delay()](const producer_observer& o) {
                 o.on_reconnect(f, attempt, wait);
@@ -360,60 +287,22 @@ private:
     }
 
     task<strand_type, failure> upgrade() {
-        const auto stream = stream_;
-        limit_.arm(options_.connect_timeout, [stream] { stream->close(); });
-        failure f = co_await shake_hands(*stream);
-        limit_.disarm();
-        if (limit_.bitten()) f = too_slow("the upgrade", client_->socket_origin());
-        co_return f;
-    }
-
-    task<strand_type, failure> shake_hands(stream_type& stream) {
         auto [bad, topic] = client_->topic(stream_name_, options_.scope);
         if (bad) co_return bad;
         const core::publisher::announcement a = publisher_.announce();
         producer_options said = options_;
         said.batching_enabled = a.batching;
-        const bool by_otp = session_wants_otp();
-        const std::string key = web::make_websocket_key({nullptr, &fill_random<Traits>});
-        const web::http_request request = web::make_upgrade(
-            pulsar::producer_target(client_->service().dialect, topic, said, compression_, a.initial_sequence_id,
-                                    by_otp ? otp_ : std::string()),
-            key, by_otp ? std::string() : client_->authorization());
-        otp_.clear();
-        std::string text;
-        if (web::write_request(request, client_->socket_origin().authority(), text))
-            co_return make_failure(errc::invalid_option, "an option cannot be written into the upgrade request");
-        std::error_code ec;
-        for (std::size_t sent = 0; sent < text.size() && !ec;)
-            sent += co_await stream.async_write_some(asio::buffer(text.data() + sent, text.size() - sent),
-                                                     into<strand_type>(ec));
-        web::http_response_parser parser;
-        std::array<std::byte, 2048> in;
-        web::bytes_view rest;
-        while (!ec && !parser.done() && !parser.error()) {
-            const std::size_t n = co_await stream.async_read_some(asio::buffer(in), into<strand_type>(ec));
-            rest = web::bytes_view(in.data(), n);
-            rest = rest.subspan(parser.feed(rest));
-            if (ec) parser.end_of_stream();
-        }
-        if (parser.error()) co_return make_failure(parser.error(), "the answer to the upgrade");
-        if (!parser.done()) co_return lost_failure(ec);
-        if (const std::error_code refused = web::check_upgrade(parser.response(), key)) {
-            if (refused == errc::handshake_refused) co_return pulsar::failure_of(parser.response(), "opening the socket");
-            co_return make_failure(refused, "the answer to the upgrade");
-        }
-        publisher_.opened(rest);
-        co_return failure{};
-    }
-
-    bool session_wants_otp() const { return wants_otp(*client_); }
-
-    static failure lost_failure(const std::error_code& cause) {
-        error_details d;
-        d.text = cause.message();
-        d.cause = cause;
-        return make_failure(errc::connection_closed, std::move(d));
+        std::string target = pulsar::producer_target(client_->service().dialect, topic, said, compression_,
+                                                     a.initial_sequence_id, std::exchange(otp_, {}));
+        std::string authorization = wants_otp(*client_) ? std::string() : client_->authorization();
+        const auto stream = stream_;
+        limit_.arm(options_.connect_timeout, [stream] { stream->close(); });
+        handshake_result r = co_await shake_hands<strand_type, Traits>(*stream, client_->socket_origin().authority(),
+                                                                       std::move(target), std::move(authorization));
+        limit_.disarm();
+        if (limit_.bitten()) r.error = too_slow("the upgrade", client_->socket_origin());
+        if (!r.error) publisher_.opened(r.surplus.view());
+        co_return r.error;
     }
 
     task<strand_type, failure> delay(std::chrono::milliseconds d) {
@@ -490,8 +379,8 @@ private:
             writing_ = true;
             std::error_code ec;
             for (std::size_t sent = 0; sent < batch.size() && !ec;)
-                sent += co_await stream->async_write_some(
-                    asio::buffer(batch.data() + sent, batch.size() - sent), into<strand_type>(ec));
+                sent += co_await stream->async_write_some(asio::buffer(batch.data() + sent, batch.size() - sent),
+                                                          into<strand_type>(ec));
             writing_ = false;
             if (ec) stream->close(); // the reader sees it, and knows more
         }
@@ -499,8 +388,8 @@ private:
 
     /// Out of work. While messages wait for room, senders need not wake anybody: acknowledgements do.
     ///
-    /// `wake_due_` is the strand's own memory of having armed. Without it: a pusher replaces *armed* and is about to move
-    /// `armed_self_` out; the strand, run by a tick, takes its node, finds nothing more, arms again and assigns
+    /// `wake_due_` is the strand's own memory of having armed. Without it: a pusher replaces *armed* and is about to
+    /// move `armed_self_` out; the strand, run by a tick, takes its node, finds nothing more, arms again and assigns
     /// `armed_self_` at the same time. So it is armed again only when the pusher's wake has arrived.
     void park() {
         if (publisher_.blocked() || wake_due_) return;
@@ -521,21 +410,16 @@ private:
         return std::max<core::instant>(t, 1ms);
     }
 
+    enum class pace : std::uint8_t { off, fast, slow };
+
     void start_ticking() {
-        if (ticking_ == ticking::fast || over_) return;
-        if (ticking_ == ticking::slow) timer_.cancel();
-        wait_tick(ticking::fast);
+        if (pace_ != pace::fast && !over_) wait_tick(pace::fast);
     }
 
-    enum class ticking : std::uint8_t { off, fast, slow };
-
-    void wait_tick(ticking pace) {
-        ticking_ = pace;
-        const auto generation = ++tick_generation_;
-        timer_.expires_after(std::chrono::duration_cast<typename Traits::clock::duration>(
-            pace == ticking::fast ? tick() : core::instant(options_.ping_interval)));
-        timer_.async_wait([self = this->shared_from_this(), generation](const std::error_code&) {
-            if (!self->over_ && self->tick_generation_ == generation) self->ticked();
+    void wait_tick(pace p) {
+        pace_ = p;
+        tick_.arm(p == pace::fast ? tick() : core::instant(options_.ping_interval), [self = this->shared_from_this()] {
+            if (!self->over_) self->ticked();
         });
     }
 
@@ -551,20 +435,21 @@ private:
             const std::size_t left = publisher_.messages();
             failure late;
             if (left != 0)
-                late = make_failure(errc::ack_timeout, "close: " + std::to_string(left) + " messages unanswered after " +
-                                                           std::to_string(options_.close_timeout.count()) + " ms");
+                late =
+                    make_failure(errc::ack_timeout, "close: " + std::to_string(left) + " messages unanswered after " +
+                                                        std::to_string(options_.close_timeout.count()) + " ms");
             return finish(closed_failure(), {}, late);
         }
         const bool outstanding = publisher_.messages() != 0 || publisher_.has_deadlines() || publisher_.closing();
         // One fast tick more than needed: a producer that sends now and then starts no timer each time.
         if (outstanding || busy_) {
             busy_ = outstanding;
-            wait_tick(ticking::fast);
+            wait_tick(pace::fast);
         } else if (publisher_.is_open() && options_.ping_interval.count() != 0) {
             publisher_.idle();
-            wait_tick(ticking::slow);
+            wait_tick(pace::slow);
         } else {
-            ticking_ = ticking::off;
+            pace_ = pace::off;
         }
     }
 
@@ -578,40 +463,42 @@ private:
             publisher_.ping();
             writer_.wake();
         } else if (silence >= 2 * core::instant(options_.ping_interval)) {
-            stall_ = make_failure(errc::pong_timeout, "nothing heard for " +
-                                                          std::to_string(silence / std::chrono::milliseconds(1)) + " ms");
+            stall_ =
+                make_failure(errc::pong_timeout,
+                             "nothing heard for " + std::to_string(silence / std::chrono::milliseconds(1)) + " ms");
             stream_->close();
         }
     }
 
-    Executor executor_;
-    strand_type strand_;
+    using base::armed_self_;
+    using base::awaiting_self_;
+    using base::executor_;
+    using base::options_;
+    using base::post_completions;
+    using base::publisher_;
+    using base::strand_;
+
     strand_type news_; ///< observers: in order, and off the producer's strand
     std::shared_ptr<client_type> client_;
     std::string stream_name_;
-    producer_options options_;
     compression_type compression_;
     producer_observer observer_;
-    core::publisher publisher_;
     core::session session_;
 
     std::shared_ptr<stream_type> stream_{};
     std::string otp_{};
     wakeup writer_{};
-    timer_type timer_;
+    watchdog<timer_type> tick_;
     watchdog<timer_type> limit_;
     resolver_type resolver_;
     asio::cancellation_signal stop_{};
 
     bool wake_due_ = true; ///< armed, or the wake that replaced it is on its way
     bool started_ = false, over_ = false, writing_ = false, closing_socket_ = false, busy_ = false, pinged_ = false;
-    ticking ticking_ = ticking::off;
+    pace pace_ = pace::off;
     std::uint64_t tick_generation_ = 0;
     core::instant last_heard_{}, close_deadline_ = core::never;
     failure stall_{};
-    std::shared_ptr<driver> armed_self_{};
-    std::shared_ptr<driver> awaiting_self_{}; ///< over, but a slot's handler is about to push a link
-    std::atomic<std::uint64_t> tickets_{1};
     std::atomic<producer_state> state_{producer_state::idle};
     parked_service* service_ = nullptr;
     bool context_gone_ = false;

@@ -58,8 +58,9 @@ public:
                 result.error = co_await connect<Strand>(*line.stream, resolver, where);
                 limit.disarm();
                 if (limit.bitten())
-                    result.error = make_failure(errc::connect_timeout, where.host + ": no connection within " +
-                                                                           std::to_string(limits_.connect.count()) + " ms");
+                    result.error =
+                        make_failure(errc::connect_timeout, where.host + ": no connection within " +
+                                                                std::to_string(limits_.connect.count()) + " ms");
                 if (result.error) co_return result;
             }
             limit.arm(limits_.request, [stream = line.stream] { stream->close(); });

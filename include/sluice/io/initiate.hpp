@@ -46,7 +46,8 @@ struct initiate_send : initiation<Driver> {
     template <class Handler>
     void operator()(Handler&& handler, sluice::message&& m) const {
         using op = owning_send_op<std::decay_t<Handler>, typename Driver::executor_type, Throws>;
-        start(op::create(std::decay_t<Handler>(std::forward<Handler>(handler)), this->driver->executor(), std::move(m)));
+        start(
+            op::create(std::decay_t<Handler>(std::forward<Handler>(handler)), this->driver->executor(), std::move(m)));
     }
 
 private:
@@ -72,7 +73,8 @@ struct initiate_send_all : initiation<Driver> {
         using op_type = send_all_op<std::decay_t<Handler>, typename Driver::executor_type, Throws>;
         Driver* const d = this->driver;
         const auto n = static_cast<std::size_t>(std::ranges::distance(*messages));
-        op_type* const op = op_type::create(std::decay_t<Handler>(std::forward<Handler>(handler)), d->executor(), *messages, n);
+        op_type* const op =
+            op_type::create(std::decay_t<Handler>(std::forward<Handler>(handler)), d->executor(), *messages, n);
         // Those that find no room settle first: once the rest is submitted, the strand settles too.
         core::node* first = nullptr;
         core::node* last = nullptr;
@@ -114,7 +116,8 @@ struct initiate_marker : initiation<Driver> {
     template <class Handler>
     void operator()(Handler&& handler, core::node_kind kind) const {
         using op_type = marker_op<std::decay_t<Handler>, typename Driver::executor_type, Throws>;
-        op_type* const op = op_type::create(std::decay_t<Handler>(std::forward<Handler>(handler)), this->driver->executor(), kind);
+        op_type* const op =
+            op_type::create(std::decay_t<Handler>(std::forward<Handler>(handler)), this->driver->executor(), kind);
         this->driver->submit(op, op);
     }
 };
@@ -126,9 +129,10 @@ struct initiate_push : initiation<Driver> {
         using waiter_type = marker_op<std::decay_t<Handler>, typename Driver::executor_type, Throws>;
         using message_type = push_node<std::decay_t<OnResult>>;
         Driver* const d = this->driver;
-        waiter_type* const waiter =
-            waiter_type::create(std::decay_t<Handler>(std::forward<Handler>(handler)), d->executor(), core::node_kind::admitted);
-        message_type* const op = message_type::create(std::move(m), std::decay_t<OnResult>(std::forward<OnResult>(on_result)));
+        waiter_type* const waiter = waiter_type::create(std::decay_t<Handler>(std::forward<Handler>(handler)),
+                                                        d->executor(), core::node_kind::admitted);
+        message_type* const op =
+            message_type::create(std::move(m), std::decay_t<OnResult>(std::forward<OnResult>(on_result)));
         op->waiter = waiter;
         if (d->options().when_full == when_full::fail) {
             if (!d->publisher().reserve()) return d->turn_away(op);

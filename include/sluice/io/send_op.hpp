@@ -107,7 +107,8 @@ private:
 template <bool Throws>
 inline auto ending(const failure& f, outcome o) {
     if constexpr (Throws)
-        return f ? std::make_exception_ptr(error(failure{completion_code(f.code), f.details}, o)) : std::exception_ptr();
+        return f ? std::make_exception_ptr(error(failure{completion_code(f.code), f.details}, o))
+                 : std::exception_ptr();
     else
         return completion_code(f.code);
 }
@@ -152,7 +153,8 @@ public:
     auto results() { return std::tuple(ending<Throws>(error, outcome::not_sent)); }
 };
 
-/// The message of a push: it outlives the wait for room, and tells its result to a function, on the producer's executor.
+/// The message of a push: it outlives the wait for room, and tells its result to a function, on the producer's
+/// executor.
 template <class OnResult>
 class push_node : public core::send_node {
 public:
@@ -195,7 +197,10 @@ class send_all_op : public core::node,
 public:
     template <class Range>
     send_all_op(Handler&& handler, const Executor& executor, const Range& messages, std::size_t n)
-        : operation<send_all_op, Handler, Executor>(std::move(handler), executor), count_(n), left_(n), all_(n),
+        : operation<send_all_op, Handler, Executor>(std::move(handler), executor),
+          count_(n),
+          left_(n),
+          all_(n),
           nodes_(std::make_unique<core::send_node[]>(n)) {
         core::node::finish = &send_all_op::operation::finish;
         completion = this;

@@ -1,18 +1,19 @@
 // SPDX-License-Identifier: BSL-1.0
-// A time limit for a step of several operations: when it passes, what they run on is closed, and they end.
+// A timer that is set again and again: time limits of steps, and the producer's tick.
 #pragma once
 
 #include <sluice/io/asio_compat.hpp>
 
 #include <chrono>
-#include <functional>
+#include <cstdint>
 #include <memory>
+#include <utility>
 
 namespace sluice {
 inline namespace v1 {
 namespace io {
 
-/// On one strand. Destroying it disarms it.
+/// On one strand. For a limit, `bite` closes what the step's operations run on, and they end. Destroying it disarms it.
 template <class Timer>
 class watchdog {
 public:
@@ -22,26 +23,28 @@ public:
     watchdog& operator=(const watchdog&) = delete;
     ~watchdog() { disarm(); }
 
-    /// `bite` is called once when the limit has passed and `disarm` has not been called.
-    void arm(std::chrono::milliseconds limit, std::function<void()> bite) {
+    /// `bite` is called once when `after` has passed, unless `disarm` or `arm` is called before. It is kept by the
+    /// timer's handler, so that what it holds goes when the context does.
+    template <class Duration, class Bite>
+    void arm(Duration after, Bite bite) {
         disarm();
         state_->bitten = false;
-        state_->bite = std::move(bite);
-        state_->timer.expires_after(limit);
-        state_->timer.async_wait([s = state_, generation = state_->generation](const std::error_code&) {
-            if (s->generation != generation) return;
-            s->bitten = true;
-            const std::function<void()> f = std::move(s->bite);
-            if (f) f();
-        });
+        state_->timer.expires_after(std::chrono::duration_cast<typename Timer::duration>(after));
+        state_->timer.async_wait(
+            [s = state_, generation = state_->generation, bite = std::move(bite)](const std::error_code&) mutable {
+                if (s->generation != generation) return;
+                ++s->generation;
+                s->bitten = true;
+                bite();
+            });
     }
 
     void disarm() {
         ++state_->generation;
-        state_->bite = nullptr;
         state_->timer.cancel();
     }
 
+    /// The last limit has passed.
     bool bitten() const noexcept { return state_->bitten; }
 
 private:
@@ -49,9 +52,8 @@ private:
         template <class Strand>
         explicit state(const Strand& strand) : timer(strand) {}
         Timer timer;
-        std::uint64_t generation = 0;
+        std::uint64_t generation = 0; ///< a handler that is queued already cannot be cancelled: it sees that it is old
         bool bitten = false;
-        std::function<void()> bite{};
     };
     std::shared_ptr<state> state_;
 };

@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: BSL-1.0
+// The side of a producer that any thread may touch: operations come in here, and leave for the strand.
+#pragma once
+
+#include <sluice/config.hpp>
+#include <sluice/core/publisher.hpp>
+#include <sluice/io/completion.hpp>
+#include <sluice/io/traits.hpp>
+
+#include <atomic>
+#include <memory>
+#include <string>
+#include <utility>
+
+namespace sluice {
+inline namespace v1 {
+namespace io {
+
+/// The base of `Driver`, which offers `woken()` and `settle()`, both for the strand.
+///
+/// Every function here is for any thread, lock-free but for the posts. `submit` posts only if the strand sleeps.
+template <class Driver, class Executor, class Traits>
+class inbox : public std::enable_shared_from_this<Driver> {
+public:
+    using executor_type = Executor;
+    using strand_type = strand_of<Executor>;
+
+    const Executor& executor() const noexcept { return executor_; }
+    const producer_options& options() const noexcept { return options_; }
+    core::publisher& publisher() noexcept { return publisher_; }
+
+    /// Hands the nodes first..last over. Afterwards they may be gone, and, for a pusher that was not told to wake, this
+    /// object too: the strand may have finished the operation, and its handler destroyed the producer.
+    void submit(core::node* first, core::node* last) {
+        switch (publisher_.submit(first, last)) {
+        case core::accumulator::pushed::queued: return;
+        case core::accumulator::pushed::wake: {
+            // The reference that the sleeping producer held to itself keeps it alive from here on.
+            auto self = std::move(armed_self_);
+            const strand_type strand = self->strand_;
+            asio::post(strand, [self = std::move(self)] { self->woken(); });
+            return;
+        }
+        case core::accumulator::pushed::closed: refuse(first); return;
+        }
+    }
+
+    /// A cancellation slot has spoken for this node, and moved it from idle to requested.
+    void cancel_one(core::send_node* n) {
+        // The node is not finished before its link arrives, and as long as it is not, the strand keeps this alive.
+        auto self = this->shared_from_this();
+        publisher_.request_cancel(n);
+        asio::post(strand_, [self = std::move(self)] {
+            self->publisher_.cancel_requested(io::now<Traits>());
+            if (!self->publisher_.awaits_cancels()) self->awaiting_self_.reset();
+            self->settle();
+        });
+    }
+    void cancel_push(std::uint64_t ticket) {
+        asio::post(strand_, [self = this->shared_from_this(), ticket] {
+            self->publisher_.drain(io::now<Traits>());
+            self->publisher_.cancel_push(ticket);
+            self->settle();
+        });
+    }
+    /// Any number that no other push of this producer has.
+    std::uint64_t new_ticket() noexcept { return tickets_.fetch_add(1, std::memory_order_relaxed); }
+
+    failure full_failure() const {
+        return make_failure(errc::queue_full,
+                            "max_pending_messages = " + std::to_string(options_.max_pending_messages) + " are pending");
+    }
+    /// A message that found no room ends, not inside the initiating call.
+    void turn_away(core::send_node* n) {
+        core::node_list refused;
+        publisher_.refuse(n, full_failure(), refused);
+        post_completions(std::move(refused));
+    }
+    /// A node that the strand has never seen completes, not inside the initiating call.
+    void complete_later(core::node* n) {
+        core::node_list done;
+        done.push_back(n);
+        post_completions(std::move(done));
+    }
+
+protected:
+    inbox(const Executor& executor, producer_options options, std::int64_t first_sequence_id)
+        : executor_(executor),
+          strand_(executor),
+          options_(std::move(options)),
+          publisher_(options_, first_sequence_id, {nullptr, &fill_random<Traits>}) {}
+    ~inbox() = default;
+
+    void post_completions(core::node_list done) { completion_chunk<Executor>::post(executor_, std::move(done)); }
+
+    Executor executor_;
+    strand_type strand_;
+    producer_options options_;
+    core::publisher publisher_;
+    /// While the accumulator is armed: it belongs to the pusher that wakes the strand.
+    std::shared_ptr<Driver> armed_self_{};
+    /// The producer is over, but a slot's handler is about to push a link.
+    std::shared_ptr<Driver> awaiting_self_{};
+
+private:
+    /// What a closed accumulator gave back.
+    void refuse(core::node* first) {
+        core::node_list refused;
+        while (first) {
+            core::node* const n = std::exchange(first, first->next);
+            const failure& why = publisher_.end_reason();
+            if (n->kind == core::node_kind::message) {
+                core::send_node* const m = core::as_send(n);
+                if (m->counted) publisher_.give_back();
+                publisher_.refuse(m, why, refused);
+            } else {
+                core::as_marker(n)->error = n->kind == core::node_kind::open ? why : failure{};
+                refused.push_back(n);
+            }
+        }
+        post_completions(std::move(refused));
+    }
+
+    std::atomic<std::uint64_t> tickets_{1};
+};
+
+} // namespace io
+} // namespace v1
+} // namespace sluice
