@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 // One connection of the proxy model: keep-alive, pipelining, bytes cut anywhere, and what is no HTTP or no WebSocket.
-#include "../support/peer_client.hpp"
+#include "support/peer_client.hpp"
 
 #include <doctest/doctest.h>
 

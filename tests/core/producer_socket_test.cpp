@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 // What the proxy model answers on a producer socket, in the words of a real Pulsar 4.0.7.
-#include "../support/peer_client.hpp"
+#include "support/peer_client.hpp"
 
 #include <sluice/message.hpp>
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 // How the proxy model numbers and deduplicates, the batch that begins with a repeat included (Pulsar 3.0.7 and 4.0.7).
-#include "../support/peer_client.hpp"
+#include "support/peer_client.hpp"
 
 #include <doctest/doctest.h>
 

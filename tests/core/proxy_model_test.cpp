@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 // The proxy model's front doors: GDN's REST calls and credentials, the Pulsar admin's, and what an upgrade is refused
 // with.
-#include "../support/peer_client.hpp"
+#include "support/peer_client.hpp"
 
 #include <doctest/doctest.h>
 

@@ -16,10 +16,10 @@ namespace core {
 ///          +-------------+              +-----------------+
 ///          v             |              v                 |
 ///     [ empty ] ---push: queued---> [ list, newest first ]-+
-///        | ^                            |        ^
-///   arm  | | (taken)                    | take   | push: WAKE
-///        v |                            v        |
-///     [ armed ] ---------------------------------+         close: any state -> [ closed ], push: closed
+///        |  ^                           |        ^
+///   arm  |  '-----------take------------'        |
+///        v                                       |
+///     [ armed ] -------------push: WAKE----------'         close: any state -> [ closed ], push: closed
 ///
 /// * `push` costs one compare-exchange. Only the pusher that replaced *armed* is told to wake the taker, so a burst of
 ///   sends posts once.
@@ -38,7 +38,7 @@ public:
     enum class pushed { queued, wake, closed };
 
     /// Starts armed: the first push wakes.
-    accumulator() noexcept : head_(armed()) {}
+    accumulator() noexcept : head_(&armed_) {}
     accumulator(const accumulator&) = delete;
     accumulator& operator=(const accumulator&) = delete;
 
@@ -48,12 +48,13 @@ public:
         reverse(first, last);
         node* seen = head_.load(std::memory_order_relaxed);
         for (;;) {
-            if (seen == closed()) {
-                std::atomic_thread_fence(std::memory_order_acquire); // what was written before `close` is read now
-                reverse(last, first);
+            if (seen == &closed_) {
+                // Acquires what was written before `close`: the state is final, so this reads it again.
+                static_cast<void>(head_.load(std::memory_order_acquire));
+                reverse(last, first); // and cuts the link that a lost exchange has left
                 return pushed::closed;
             }
-            const bool wake = seen == armed();
+            const bool wake = seen == &armed_;
             first->next = wake ? nullptr : seen; // after reversing, `first` is the end of the chain
             if (head_.compare_exchange_weak(seen, last, std::memory_order_acq_rel, std::memory_order_relaxed))
                 return wake ? pushed::wake : pushed::queued;
@@ -65,7 +66,7 @@ public:
     /// accumulator stays armed.
     node* take() noexcept {
         node* seen = head_.load(std::memory_order_relaxed);
-        if (seen == nullptr || seen == armed() || seen == closed()) return nullptr;
+        if (seen == nullptr || seen == &armed_ || seen == &closed_) return nullptr;
         // Only this thread takes, so the list can have grown meanwhile but not gone.
         return oldest_first(head_.exchange(nullptr, std::memory_order_acquire));
     }
@@ -73,13 +74,8 @@ public:
     /// The strand, when it is out of work. False: there is work.
     bool arm() noexcept {
         node* expected = nullptr;
-        return head_.compare_exchange_strong(expected, armed(), std::memory_order_release, std::memory_order_relaxed) ||
-               expected == armed();
-    }
-    /// True if it was armed and is no longer: nobody will be told to wake.
-    bool disarm() noexcept {
-        node* expected = armed();
-        return head_.compare_exchange_strong(expected, nullptr, std::memory_order_acquire, std::memory_order_relaxed);
+        return head_.compare_exchange_strong(expected, &armed_, std::memory_order_release, std::memory_order_relaxed) ||
+               expected == &armed_;
     }
 
     struct remainder {
@@ -88,22 +84,13 @@ public:
     };
     /// Nothing can be pushed any more; what was pushed is handed out, oldest first.
     remainder close() noexcept {
-        node* seen = head_.exchange(closed(), std::memory_order_acq_rel);
-        if (seen == armed()) return {nullptr, true};
-        if (seen == closed()) return {nullptr, false};
+        node* seen = head_.exchange(&closed_, std::memory_order_acq_rel);
+        if (seen == &armed_) return {nullptr, true};
+        if (seen == &closed_) return {nullptr, false};
         return {oldest_first(seen), false};
     }
 
 private:
-    // Two addresses that no node has.
-    static node* armed() noexcept {
-        static node mark;
-        return &mark;
-    }
-    static node* closed() noexcept {
-        static node mark;
-        return &mark;
-    }
     static node* oldest_first(node* newest) noexcept {
         node* out = nullptr;
         while (newest) {
@@ -114,13 +101,15 @@ private:
         }
         return out;
     }
-    /// Turns the chain first..last around, so that it is reached from `last`.
+    /// Turns the chain first..last around, so that it is reached from `last` and ends with `first`.
     static void reverse(node* first, node* last) noexcept {
-        if (first == last) return;
         last->next = nullptr;
-        oldest_first(first);
+        if (first != last) oldest_first(first);
     }
 
+    // Two addresses that no node has. Members, not statics of a function: a program and a library that hides its
+    // symbols would have different ones.
+    node armed_{}, closed_{};
     std::atomic<node*> head_;
 };
 

@@ -2,6 +2,9 @@
 // The one header that knows which Asio this is: 1.22.1 to the newest.
 #pragma once
 
+// Asio 1.22 chooses its allocation functions by a macro of the standard library's: it must be there in every file alike.
+#include <cstddef>
+
 #include <asio/any_io_executor.hpp>
 #include <asio/associated_allocator.hpp>
 #include <asio/associated_cancellation_slot.hpp>
@@ -27,6 +30,7 @@
 #include <asio/recycling_allocator.hpp>
 #include <asio/redirect_error.hpp>
 #include <asio/ssl/context.hpp>
+#include <asio/ssl/error.hpp>
 #include <asio/ssl/host_name_verification.hpp>
 #include <asio/ssl/stream.hpp>
 #include <asio/strand.hpp>

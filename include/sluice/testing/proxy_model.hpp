@@ -23,8 +23,9 @@ namespace testing {
 ///
 /// Served: the calls of a GDN region (`/_open/auth`, `/apid/otp`, `/datacenter/local`, `/_fabric/F/_api/streams...`)
 /// and its producer socket under `/_ws/ws/v2/producer/...`; of a plain Pulsar the producer socket under
-/// `/ws/v2/producer/...` and the admin calls of topics under `/admin/v2/...`. Partitioned topics, compression towards
-/// the broker, send time-outs, and consumer and reader sockets are not modelled.
+/// `/ws/v2/producer/...` and the admin calls of topics under `/admin/v2/...`. Not modelled: partitioned topics,
+/// compression towards the broker, send time-outs, the proxy's errors about end-to-end encryption (what is encrypted is
+/// stored as it comes), permessage-deflate, and consumer and reader sockets.
 ///
 /// Topics are named `persistent://TENANT/NAMESPACE/TOPIC`. In the calls below a shorter name means, in this order: the
 /// topic of that name in `public/default`, the global stream, the local stream of the first fabric.

@@ -281,7 +281,7 @@ inline ws_connection::event ws_connection::peer_closes(bytes_view payload) {
     }
     close_received_ = true;
     reading_ = false;
-    if (!close_sent_) append_close(e.close_code, {});
+    if (!close_sent_) append_close(e.close_code, e.reason);
     return e;
 }
 

@@ -6,8 +6,9 @@
 #include <sluice/web/json.hpp>
 
 #include <charconv>
+#include <cstddef>
 #include <cstdint>
-#include <limits>
+#include <cstring>
 #include <string>
 #include <string_view>
 

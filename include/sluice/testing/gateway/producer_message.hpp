@@ -5,6 +5,8 @@
 #include <sluice/testing/gateway/json_reader.hpp>
 
 #include <cmath>
+#include <cstdint>
+#include <cstdlib>
 #include <optional>
 #include <utility>
 #include <vector>

@@ -1,0 +1,232 @@
+// SPDX-License-Identifier: BSL-1.0
+// A client that says whatever it is told, also what the library refuses to send: HTTP requests, the upgrade, frames.
+// Blocking, each step with a time limit.
+#pragma once
+
+#include "check.hpp"
+
+#include <sluice/web/http1.hpp>
+#include <sluice/web/url.hpp>
+#include <sluice/web/ws_connection.hpp>
+#include <sluice/web/ws_handshake.hpp>
+
+#include <asio.hpp>
+
+#include <array>
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <random>
+#include <string>
+#include <string_view>
+#include <utility>
+
+namespace conformance {
+
+namespace web = sluice::web;
+using asio::ip::tcp;
+
+inline web::random_source test_random() {
+    return {nullptr, [](void*, std::span<std::byte> out) {
+                static thread_local std::random_device device;
+                for (std::byte& b : out) b = static_cast<std::byte>(device() & 0xff);
+            }};
+}
+
+/// A TCP connection whose every step ends within the limit, or throws.
+class raw_connection {
+public:
+    static constexpr std::chrono::seconds limit{20};
+
+    explicit raw_connection(const tcp::endpoint& server) : socket_(context_) {
+        std::error_code ec = asio::error::would_block;
+        socket_.async_connect(server, [&](const std::error_code& e) { ec = e; });
+        wait("connecting");
+        if (ec) throw failed("connecting: " + ec.message());
+        socket_.set_option(tcp::no_delay(true));
+    }
+
+    void write(web::bytes_view bytes) {
+        std::error_code ec;
+        asio::async_write(socket_, asio::buffer(bytes.data(), bytes.size()),
+                          [&](const std::error_code& e, std::size_t) { ec = e; });
+        wait("writing");
+        if (ec) throw failed("writing: " + ec.message());
+    }
+    /// 0: the end of the stream, a reset included.
+    std::size_t read(std::span<std::byte> room) {
+        std::size_t n = 0;
+        socket_.async_read_some(asio::buffer(room.data(), room.size()),
+                                [&](const std::error_code&, std::size_t size) { n = size; });
+        wait("reading");
+        return n;
+    }
+    void end_output() { socket_.shutdown(tcp::socket::shutdown_send); }
+
+private:
+    void wait(const char* what) {
+        context_.restart();
+        context_.run_for(limit);
+        if (context_.stopped()) return;
+        socket_.cancel(); // its handler refers to the caller's frame
+        context_.run();
+        throw failed(std::string(what) + ": nothing within " + std::to_string(limit.count()) + " s");
+    }
+
+    asio::io_context context_{1};
+    tcp::socket socket_;
+};
+
+inline std::string host_of(const tcp::endpoint& server) {
+    return server.address().to_string() + ":" + std::to_string(server.port());
+}
+
+/// Sends the request over a connection of its own. `Connection: close` is added.
+inline web::http_response exchange(const tcp::endpoint& server, web::http_request request) {
+    raw_connection connection(server);
+    request.fields.add("Connection", "close");
+    std::string text;
+    if (web::write_request(request, host_of(server), text)) throw failed("cannot be written: " + request.target);
+    connection.write(web::as_bytes(text));
+    web::http_response_parser parser;
+    std::array<std::byte, 16384> piece;
+    while (!parser.done() && !parser.error()) {
+        const std::size_t n = connection.read(piece);
+        parser.feed(web::bytes_view(piece).first(n));
+        if (n == 0) parser.end_of_stream();
+    }
+    if (parser.error()) throw failed(request.target + ": the answer is not HTTP: " + parser.error().message());
+    return parser.response();
+}
+
+/// How a socket ended. `code` 1005: a close frame without a code; 1006: without a close frame.
+struct ending {
+    int code = 0;
+    std::string reason{};
+};
+
+class raw_socket {
+public:
+    /// Asks for the upgrade, with `behind` in the same segment; `answer` tells what became of it.
+    raw_socket(const tcp::endpoint& server, std::string target, std::string authorization = {},
+               std::string_view behind = {})
+        : connection_(server) {
+        const std::string key = web::make_websocket_key(test_random());
+        std::string text;
+        if (web::write_request(web::make_upgrade(std::move(target), key, std::move(authorization)), host_of(server),
+                               text))
+            throw failed("the upgrade cannot be written");
+        text += behind;
+        connection_.write(web::as_bytes(text));
+        web::http_response_parser parser;
+        std::array<std::byte, 4096> piece;
+        while (!parser.done() && !parser.error()) {
+            const web::bytes_view in(piece.data(), connection_.read(piece));
+            const std::size_t n = parser.feed(in);
+            ws_.feed(in.subspan(n));
+            if (in.empty()) parser.end_of_stream();
+        }
+        if (parser.error()) throw failed("the answer to the upgrade: " + parser.error().message());
+        answer_ = parser.response();
+        if (const std::error_code ec = web::check_upgrade(answer_, key); ec && ec != sluice::errc::handshake_refused)
+            throw failed("the answer to the upgrade: " + ec.message());
+    }
+
+    const web::http_response& answer() const noexcept { return answer_; }
+    bool is_open() const noexcept { return answer_.status == 101; }
+
+    void text(std::string_view message, bool fin = true) { send(web::opcode::text, message, fin); }
+    void more(std::string_view message, bool fin) { send(web::opcode::continuation, message, fin); }
+    void binary(std::string_view message) { send(web::opcode::binary, message); }
+    void ping(std::string_view payload) { send(web::opcode::ping, payload); }
+    void pong(std::string_view payload) { send(web::opcode::pong, payload); }
+    void close(std::uint16_t code) {
+        ws_.close(code);
+        write_output();
+    }
+    /// Any bytes, as they are.
+    void bytes(std::string_view raw) { connection_.write(web::as_bytes(raw)); }
+    /// Sends no more, not even a close frame.
+    void end_output() { connection_.end_output(); }
+
+    /// The next text message. A close instead is a failure.
+    std::string read_text() {
+        for (;;) {
+            if (std::optional<std::string> message = step()) return *std::move(message);
+            if (ended_) throw failed("closed with " + std::to_string(ended_->code) + " " + shown(ended_->reason));
+        }
+    }
+    /// Sends a message and reads the next one.
+    std::string ask(std::string_view message) {
+        text(message);
+        return read_text();
+    }
+    /// The payload of the next pong. Texts before it are kept for `read_text`.
+    std::string read_pong() {
+        while (!pong_ && !ended_) take_event();
+        if (!pong_) throw failed("closed instead of a pong");
+        return *std::exchange(pong_, std::nullopt);
+    }
+    /// Reads until the server closes, and closes too.
+    ending read_end() {
+        while (!ended_) take_event();
+        return *ended_;
+    }
+    /// Texts that had come before what was waited for.
+    const std::vector<std::string>& unread() const noexcept { return texts_; }
+
+private:
+    void send(web::opcode op, std::string_view payload, bool fin = true) {
+        if (!ws_.send(op, web::as_bytes(payload), fin)) throw failed("the socket is closed");
+        write_output();
+    }
+    void write_output() {
+        while (!ws_.output().empty()) {
+            const web::bytes_view out = ws_.output();
+            connection_.write(out);
+            ws_.consume_output(out.size());
+        }
+    }
+    std::optional<std::string> step() {
+        if (texts_.empty() && !ended_) take_event();
+        if (texts_.empty()) return std::nullopt;
+        std::string first = std::move(texts_.front());
+        texts_.erase(texts_.begin());
+        return first;
+    }
+    void take_event() {
+        using kind = web::ws_connection::event::kind;
+        for (;;) {
+            const web::ws_connection::event e = ws_.next();
+            switch (e.what) {
+            case kind::text: texts_.emplace_back(web::as_text(e.data)); return;
+            case kind::pong: pong_.emplace(web::as_text(e.data)); return;
+            case kind::close:
+            case kind::error:
+                ended_ = ending{e.close_code, std::string(e.reason)};
+                try {
+                    write_output();
+                } catch (const failed&) { // the server may have gone already
+                }
+                return;
+            case kind::none: break;
+            default: continue;
+            }
+            write_output(); // pongs
+            const std::span<std::byte> room = ws_.prepare(std::size_t{64} << 10);
+            const std::size_t n = connection_.read(room);
+            ws_.commit(n);
+            if (n == 0) ws_.end_of_stream();
+        }
+    }
+
+    raw_connection connection_;
+    web::mask_keys keys_{test_random()};
+    web::ws_connection ws_{web::ws_connection::role::client, &keys_, {.max_message = std::size_t{16} << 20}};
+    web::http_response answer_{};
+    std::vector<std::string> texts_{};
+    std::optional<std::string> pong_{};
+    std::optional<ending> ended_{};
+};
+
+} // namespace conformance

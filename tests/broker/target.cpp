@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: BSL-1.0
+// What most cases do: send, and compare with what is stored.
+#include "target.hpp"
+
+namespace conformance {
+
+void check_stored(const std::vector<sluice::message>& sent, const std::vector<sluice::result>& results,
+                  const std::vector<seen_message>& stored) {
+    check_same(results.size(), sent.size(), "results");
+    for (std::size_t i = 0; i < sent.size(); ++i)
+        check(!results[i].ec, "message " + std::to_string(i) + ": " + results[i].ec.message() + " " +
+                                  shown(results[i].value.details().text));
+    check_same(stored.size(), sent.size(), "messages stored");
+    for (std::size_t i = 0; i < sent.size(); ++i) {
+        const std::string which = "message " + std::to_string(i) + ": ";
+        const sluice::message& m = sent[i];
+        const seen_message& s = stored[i];
+        check_same(s.payload, m.payload, which + "payload");
+        check_same(s.key.has_value(), m.key.has_value(), which + "has a key");
+        if (m.key) check_same(*s.key, *m.key, which + "key");
+        std::map<std::string, std::string> properties;
+        for (const sluice::property& p : m.properties) properties[p.name] = p.value; // of two alike the last counts
+        check_same(s.properties.size(), properties.size(), which + "properties");
+        for (const auto& [name, value] : properties) {
+            const auto found = s.properties.find(name);
+            check(found != s.properties.end(), which + "no property " + shown(name));
+            check_same(found->second, value, which + "property " + shown(name));
+        }
+        check_same(s.event_time.has_value(), m.event_time.has_value(), which + "has an event time");
+        if (m.event_time) check_same(*s.event_time, m.event_time->time_since_epoch().count(), which + "event time");
+        const sluice::receipt& r = results[i].value;
+        check(r.outcome == sluice::outcome::persisted, which + "outcome " + std::string(to_string(r.outcome)));
+        const auto at = r.message_id.decode();
+        check(at.has_value(), which + "message id " + shown(r.message_id.view()));
+        check(at->ledger == s.at.ledger && at->entry == s.at.entry && at->batch_index == s.at.batch_index,
+              which + "stored at " + std::to_string(s.at.ledger) + ":" + std::to_string(s.at.entry) + ":" +
+                  std::to_string(s.at.batch_index) + ", acknowledged as " + std::to_string(at->ledger) + ":" +
+                  std::to_string(at->entry) + ":" + std::to_string(at->batch_index));
+    }
+}
+
+std::vector<sluice::result> send_and_compare(target& server, const std::string& topic,
+                                             const std::vector<sluice::message>& messages,
+                                             sluice::producer_options options, sluice::compression_type compression) {
+    std::vector<sluice::result> results;
+    run([&]() -> asio::awaitable<void> {
+        any_producer producer = make_producer(co_await asio::this_coro::executor, server, topic, options, compression);
+        results = co_await producer.send_all(messages);
+        co_await producer.close();
+    });
+    check_stored(messages, results, server.read_back(topic));
+    return results;
+}
+
+std::string noise(std::size_t size, std::uint32_t seed) {
+    std::string bytes(size, '\0');
+    std::uint64_t state = seed;
+    for (char& c : bytes) {
+        state = state * 6364136223846793005u + 1442695040888963407u;
+        c = static_cast<char>(state >> 56);
+    }
+    return bytes;
+}
+
+} // namespace conformance

@@ -1,0 +1,199 @@
+// SPDX-License-Identifier: BSL-1.0
+// A server under test, and what a case needs to know of it: where it is, what opens it, how topics are made and read
+// back.
+#pragma once
+
+#include "raw_client.hpp"
+
+#include <sluice.hpp>
+
+#include <charconv>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace conformance {
+
+/// A message as a consumer sees it.
+struct seen_message {
+    std::string payload{};
+    std::optional<std::string> key{};
+    std::map<std::string, std::string> properties{};
+    std::optional<std::int64_t> event_time{}; ///< milliseconds since 1970
+    sluice::message_id::position at{};
+};
+
+/// What only the broker's operators see of a message: by `GET .../subscription/S/position/1`.
+struct stored_metadata {
+    std::string payload{};
+    std::map<std::string, std::string> fields{}; ///< without `X-Pulsar-`, in lower case
+};
+
+/// `persistent://T/NS/NAME` as the end of a path.
+inline std::string path_of(std::string topic) {
+    const std::size_t name = topic.rfind('/') + 1;
+    const std::string encoded = web::percent_encode(std::string_view(topic).substr(name));
+    topic.replace(name, topic.size() - name, encoded);
+    topic.replace(topic.find("://"), 3, "/");
+    return topic;
+}
+
+/// ISO 8601 in UTC as Pulsar writes it, with a fraction of 0, 3, 6 or 9 digits, as milliseconds since 1970.
+inline std::int64_t parse_date(std::string_view text) {
+    const auto number = [&](std::size_t at, std::size_t n) {
+        int value = 0;
+        check(at + n <= text.size(), "not a date: " + shown(text));
+        std::from_chars(text.data() + at, text.data() + at + n, value);
+        return value;
+    };
+    check(text.size() >= 20 && text.back() == 'Z', "not a date: " + shown(text));
+    const std::chrono::year_month_day date{std::chrono::year(number(0, 4)),
+                                           std::chrono::month(static_cast<unsigned>(number(5, 2))),
+                                           std::chrono::day(static_cast<unsigned>(number(8, 2)))};
+    const auto at = std::chrono::sys_days(date) + std::chrono::hours(number(11, 2)) +
+                    std::chrono::minutes(number(14, 2)) + std::chrono::seconds(number(17, 2));
+    const int fraction = text[19] == '.' ? number(20, 3) : 0;
+    return std::chrono::duration_cast<std::chrono::milliseconds>(at.time_since_epoch()).count() + fraction;
+}
+
+class target {
+public:
+    virtual ~target() = default;
+
+    std::string name{};         ///< as the table calls it
+    tcp::endpoint address{};    ///< plain HTTP and WebSocket
+    std::string url{};          ///< of the client
+    std::string ca_pem{};       ///< with a `wss` URL
+    std::string token{};        ///< of somebody who may do everything; empty: the server asks for none
+    target* secure = nullptr;   ///< the same server, or one like it, over TLS
+    bool is_pulsar = false;     ///< has what the gateway does not model: partitions, compression at the broker
+    bool early_events = true;   ///< takes event times before 1970, which Pulsar 3.0 does not
+    bool quotes_frames = false; ///< its error texts quote the message, as Pulsar's before 3.2 do
+
+    /// What a row of the table tells beside its name.
+    std::string note{};
+
+    /// Every message of the topic, oldest first.
+    virtual std::vector<seen_message> read_back(const std::string& topic) = 0;
+
+    sluice::client_config config() const {
+        sluice::client_config c;
+        c.url = url;
+        if (!token.empty()) c.auth = sluice::bearer_token{token};
+        c.tls.ca_pem = ca_pem;
+        return c;
+    }
+    std::string authorization() const { return token.empty() ? std::string() : "Bearer " + token; }
+
+    /// A topic that nobody has used. Not created yet: the first producer does that.
+    std::string new_topic(const std::string& owner = "public/default") {
+        return "persistent://" + owner + "/" + unique_name();
+    }
+    std::string new_namespace(bool deduplicate) {
+        const std::string ns = "public/" + unique_name();
+        expect_done("PUT", "/namespaces/" + ns, "{}");
+        if (deduplicate) expect_done("POST", "/namespaces/" + ns + "/deduplication", "true");
+        return ns;
+    }
+    std::string unique_name() { return "c" + run_ + "-" + std::to_string(next_name_++); }
+
+    web::http_response rest(std::string method, const std::string& path, std::string body = {}) const {
+        web::http_request request;
+        request.method = std::move(method);
+        request.target = "/admin/v2" + path;
+        if (!token.empty()) request.fields.add("Authorization", authorization());
+        if (!body.empty()) request.fields.add("Content-Type", "application/json");
+        request.body = std::move(body);
+        return exchange(address, std::move(request));
+    }
+    void expect_done(const std::string& method, const std::string& path, std::string body = {}) const {
+        const web::http_response r = rest(method, path, std::move(body));
+        check(r.status / 100 == 2, method + " " + path + ": " + std::to_string(r.status) + " " + shown(r.body));
+    }
+
+    std::string producer_target(const std::string& topic, const std::string& query = {}) const {
+        return "/ws/v2/producer/" + path_of(topic) + (query.empty() ? "" : "?" + query);
+    }
+    /// The first message of a topic that was not written in a batch.
+    stored_metadata first_metadata(const std::string& topic) {
+        const std::string subscription = "/" + path_of(topic) + "/subscription/" + unique_name();
+        expect_done("PUT", subscription, "\"earliest\"");
+        const web::http_response r = rest("GET", subscription + "/position/1");
+        check(r.status == 200, "peeking: " + std::to_string(r.status) + " " + shown(r.body));
+        stored_metadata m;
+        m.payload = r.body;
+        constexpr std::string_view prefix = "x-pulsar-";
+        for (const web::http_field& f : r.fields) {
+            std::string lower = f.name;
+            for (char& c : lower) c = web::to_lower(c);
+            if (lower.starts_with(prefix)) m.fields[lower.substr(prefix.size())] = f.value;
+        }
+        return m;
+    }
+
+private:
+    static std::string random_digits() {
+        std::array<std::byte, 4> bytes;
+        test_random()(bytes);
+        return std::to_string(std::to_integer<unsigned>(bytes[0]) << 16 | std::to_integer<unsigned>(bytes[1]) << 8 |
+                              std::to_integer<unsigned>(bytes[2]));
+    }
+
+    std::string run_ = random_digits();
+    int next_name_ = 1;
+};
+
+/// An open producer socket.
+class raw_producer : public raw_socket {
+public:
+    raw_producer(const target& server, const std::string& topic, const std::string& query = {},
+                 std::string_view behind = {})
+        : raw_socket(server.address, server.producer_target(topic, query), server.authorization(), behind) {
+        check(is_open(), "the upgrade was answered " + std::to_string(answer().status) + " " + shown(answer().body));
+    }
+};
+
+/// Runs a coroutine on a context of its own. The function must outlive the call, and so it does.
+template <class Body>
+void run(const Body& body, std::chrono::seconds limit = std::chrono::seconds(60)) {
+    asio::io_context context(1);
+    bool done = false;
+    std::exception_ptr error;
+    asio::co_spawn(context, body(), [&](std::exception_ptr e) {
+        done = true;
+        error = e;
+    });
+    context.run_for(limit);
+    if (error) std::rethrow_exception(error);
+    check(done, "not done within " + std::to_string(limit.count()) + " s");
+}
+
+using any_producer = sluice::basic_producer<asio::any_io_executor, sluice::codec::any>;
+
+/// A producer with a codec chosen at run time, and its client.
+inline any_producer make_producer(asio::any_io_executor executor, const target& server, const std::string& topic,
+                                  sluice::producer_options options = {},
+                                  sluice::compression_type compression = sluice::compression_type::none,
+                                  sluice::producer_observer observer = {}) {
+    const sluice::client client(executor, server.config());
+    auto [codec, unknown] = sluice::codec::any::make(compression);
+    check(!unknown, "a codec is not linked");
+    return any_producer(client, topic, std::move(options), std::move(observer), std::move(codec));
+}
+
+/// Compares what was sent with what is stored, and the receipts with where it is stored.
+void check_stored(const std::vector<sluice::message>& sent, const std::vector<sluice::result>& results,
+                  const std::vector<seen_message>& stored);
+
+/// Sends all through one producer, which is closed again, and compares.
+std::vector<sluice::result> send_and_compare(target& server, const std::string& topic,
+                                             const std::vector<sluice::message>& messages,
+                                             sluice::producer_options options = {},
+                                             sluice::compression_type compression = sluice::compression_type::none);
+
+/// A whole number of bytes, different ones in each message, and incompressible.
+std::string noise(std::size_t size, std::uint32_t seed = 1);
+
+} // namespace conformance

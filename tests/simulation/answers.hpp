@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: BSL-1.0
+// The server's frames on their way to the client: counted, and lost, doubled, swapped or made up.
+#pragma once
+
+#include "fault.hpp"
+
+#include <sluice/web/ws_connection.hpp>
+
+#include <cstddef>
+#include <deque>
+#include <string>
+#include <string_view>
+
+namespace simulation {
+
+class answers {
+public:
+    explicit answers(const fault& f) noexcept : fault_(f) {}
+
+    /// `chunk` holds whole frames, unmasked. What goes on its way instead. True in `touched`: the fault has come.
+    std::string pass(std::string_view chunk, bool& touched) {
+        std::string out;
+        while (!chunk.empty()) {
+            sluice::web::frame_header header;
+            sluice::web::parse_frame_header(sluice::web::as_bytes(chunk), header);
+            const std::size_t size =
+                sluice::web::frame_header_size(header.length, header.masked) + static_cast<std::size_t>(header.length);
+            const std::string_view frame = chunk.substr(0, size);
+            chunk.remove_prefix(size);
+            if (header.op == sluice::web::opcode::text) {
+                acknowledgement(frame, out, touched);
+            } else {
+                release(out);
+                out += frame;
+            }
+        }
+        passed_ += out.size();
+        return out;
+    }
+    /// So many bytes of HTTP go before the frames.
+    void skip(std::size_t n) noexcept { passed_ += n; }
+
+    /// Acknowledgements that lie within the first so many bytes; each call asks for no less than the one before.
+    std::size_t within(std::size_t bytes) {
+        while (!ends_.empty() && ends_.front() <= bytes) {
+            ends_.pop_front();
+            ++arrived_;
+        }
+        return arrived_;
+    }
+
+private:
+    void acknowledgement(std::string_view frame, std::string& out, bool& touched) {
+        const bool hit = fault_.concerns_acks() && number_++ == fault_.at;
+        if (!hit) {
+            add(frame, out);
+            return release(out);
+        }
+        touched = true;
+        switch (fault_.kind) {
+        case fault_kind::ack_lost: return;
+        case fault_kind::ack_doubled:
+            add(frame, out);
+            out += frame;
+            return;
+        case fault_kind::ack_swapped: held_ = frame; return; // until the next frame, whatever it is
+        case fault_kind::ack_unknown:
+            made_up(R"({"result":"ok","messageId":"CAAQAw==","context":"987654321","errorCode":0})", out);
+            return add(frame, out);
+        default: made_up(R"({"result":"ok","messageId":"CAAQAw==","cont)", out); return add(frame, out);
+        }
+    }
+    void add(std::string_view frame, std::string& out) {
+        out += frame;
+        ends_.push_back(passed_ + out.size());
+    }
+    void release(std::string& out) {
+        if (held_.empty()) return;
+        add(held_, out);
+        held_.clear();
+    }
+    static void made_up(std::string_view text, std::string& out) {
+        out += static_cast<char>(0x81);
+        out += static_cast<char>(text.size());
+        out += text;
+    }
+
+    fault fault_;
+    std::size_t number_ = 0, passed_ = 0, arrived_ = 0;
+    std::string held_{};
+    std::deque<std::size_t> ends_{}; ///< of acknowledgements, in bytes of the stream
+};
+
+} // namespace simulation

@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: BSL-1.0
+// What can go wrong on a simulated connection, and how the network behaves while nothing does.
+#pragma once
+
+#include "world.hpp"
+
+#include <cstdint>
+#include <string_view>
+
+namespace simulation {
+
+enum class fault_kind : std::uint8_t {
+    none,
+    // before there is a connection
+    unresolved,  ///< the name is not found
+    name_hangs,  ///< the name server never answers
+    refused,     ///< nobody listens
+    unreachable, ///< the connection is never answered
+    // at a byte, in one direction
+    cut,          ///< what is under way is lost; `reset`: the client sees a reset, else an end
+    half_open,    ///< nothing passes any more, and nobody is told; the server notices after `duration`
+    stall,        ///< nothing passes for `duration`
+    server_close, ///< a close frame with `code`
+    // instead of the proxy's answer to the first request
+    status,  ///< an HTTP error page
+    rubbish, ///< no HTTP
+    silence, ///< nothing
+    // to the n-th acknowledgement
+    ack_lost,
+    ack_doubled,
+    ack_swapped, ///< with the next one
+    ack_unknown, ///< one more, of a context that was never sent
+    ack_garbled  ///< one more, of which the end is missing
+};
+
+constexpr std::string_view to_string(fault_kind k) noexcept {
+    constexpr std::string_view names[] = {
+        "none",   "unresolved", "name hangs", "refused", "unreachable", "cut",         "half open",   "stall",      "server close",
+        "status", "rubbish",    "silence",    "ack lost", "ack doubled", "ack swapped", "ack unknown", "ack garbled"};
+    return names[static_cast<std::size_t>(k)];
+}
+
+struct fault {
+    fault_kind kind = fault_kind::none;
+    bool upward = false;    ///< from the client to the server
+    bool reset = false;
+    std::size_t at = 0;     ///< the byte, or the number of the acknowledgement
+    nanoseconds duration{};
+    std::uint16_t code = 0; ///< of a close frame, or an HTTP status
+
+    bool concerns_names() const noexcept {
+        return kind == fault_kind::unresolved || kind == fault_kind::name_hangs;
+    }
+    bool concerns_acks() const noexcept { return kind >= fault_kind::ack_lost; }
+    bool at_a_byte() const noexcept { return kind >= fault_kind::cut && kind <= fault_kind::server_close; }
+    bool instead_of_answer() const noexcept { return kind >= fault_kind::status && kind <= fault_kind::silence; }
+};
+
+/// Of the network as a whole.
+struct manners {
+    nanoseconds shortest_latency{}, longest_latency{}; ///< of one piece, one way
+    unsigned chop = 0;            ///< percent: a write, a piece or a read takes only a part of what it could
+    unsigned lag = 0;             ///< percent: a read or write is looked at a moment later
+    std::size_t capacity = 65536; ///< bytes on their way to the server; more wait in the client's write
+    unsigned dead_addresses = 0;  ///< percent: an address of a host that nobody answers at
+    unsigned afflicted = 60;      ///< percent: a new connection meets the next fault
+};
+
+} // namespace simulation

@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: BSL-1.0
+// The simulated network: names, addresses, connections, and the faults that they meet one after the other.
+#pragma once
+
+#include "connection.hpp"
+
+#include <deque>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace simulation {
+
+using endpoint = asio::ip::tcp::endpoint;
+
+struct lookup {
+    std::vector<endpoint> addresses{};
+    std::error_code error{};
+    bool answers = true;
+    nanoseconds delay{};
+};
+
+class network {
+public:
+    network(world& w, server& s, const manners& m, std::deque<fault> faults)
+        : world_(w), server_(s), manners_(m), faults_(std::move(faults)), previous_(std::exchange(running_, this)) {}
+    network(const network&) = delete;
+    network& operator=(const network&) = delete;
+    ~network() {
+        finish();
+        running_ = previous_;
+    }
+    static network& running() noexcept { return *running_; }
+
+    testing::time_point wall_time() const noexcept { return server_.wall_time(); }
+
+    lookup resolve(const std::string& host) {
+        lookup found;
+        found.delay = world_.luck().between(manners_.shortest_latency, manners_.longest_latency);
+        if (!faults_.empty() && faults_.front().concerns_names()) {
+            found.answers = faults_.front().kind == fault_kind::unresolved;
+            found.error = asio::error::host_not_found;
+            faults_.pop_front();
+            ++met_;
+            world_.note("no address of ", host);
+            return found;
+        }
+        const unsigned more = static_cast<unsigned>(world_.luck().below(3));
+        for (unsigned i = 0; i <= more; ++i) {
+            const bool dead = i != more && world_.luck().percent(manners_.dead_addresses);
+            found.addresses.emplace_back(asio::ip::address_v4(0x0a000001u + i), dead ? dead_port : 443);
+        }
+        return found;
+    }
+
+    std::shared_ptr<connection> dial(const endpoint& to) {
+        fault f;
+        if (to.port() == dead_port) {
+            f.kind = fault_kind::refused;
+        } else if (!faults_.empty() && !faults_.front().concerns_names() && world_.luck().percent(manners_.afflicted)) {
+            f = faults_.front();
+            faults_.pop_front();
+        }
+        const auto number = static_cast<unsigned>(lines_.size());
+        lines_.push_back(std::make_shared<connection>(world_, server_, manners_, f, number,
+                                                      to.port() == dead_port ? ignored_ : met_));
+        return lines_.back();
+    }
+
+    /// Faults that connections have met so far.
+    std::size_t met() const noexcept { return met_; }
+    std::size_t lines() const noexcept { return lines_.size(); }
+    /// What is left of the faults will not come.
+    void calm() noexcept { faults_.clear(); }
+    /// The server's ends of all connections end.
+    void finish() {
+        for (const auto& line : lines_) line->finish();
+    }
+
+private:
+    static constexpr unsigned short dead_port = 9;
+    static inline thread_local network* running_ = nullptr;
+
+    world& world_;
+    server& server_;
+    const manners manners_;
+    std::deque<fault> faults_;
+    std::vector<std::shared_ptr<connection>> lines_{};
+    std::size_t met_ = 0, ignored_ = 0;
+    network* previous_;
+};
+
+} // namespace simulation

@@ -1,0 +1,221 @@
+// SPDX-License-Identifier: BSL-1.0
+// What a seed picks: a server, producers with their options, what a program does with them and when, and what goes wrong.
+#pragma once
+
+#include "fault.hpp"
+
+#include <sluice/config.hpp>
+#include <sluice/testing/gateway/types.hpp>
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <string>
+#include <vector>
+
+namespace simulation {
+
+using namespace std::chrono_literals;
+
+enum class deed : std::uint8_t {
+    send,          ///< a callback, the message owned
+    send_borrowed, ///< a callback, the message borrowed
+    send_awaited,  ///< a coroutine
+    send_all,      ///< several messages, one callback
+    push,
+    try_push,
+    open,
+    flush,
+    cancel_one, ///< of what was started as number `subject`
+    cancel,     ///< of the producer
+    close,
+    destroy ///< the producer
+};
+
+/// Where a handler belongs.
+enum class home : std::uint8_t { producer, strand, elsewhere };
+
+struct action {
+    nanoseconds at{};
+    deed what = deed::send;
+    std::size_t producer = 0;
+    std::size_t subject = 0;            ///< a number: of the operation that it starts, or that it cancels
+    std::vector<std::size_t> sizes{};   ///< of the messages that it sends
+    std::chrono::milliseconds own_timeout{-1}; ///< of the message; -1: the producer's
+    home handler = home::producer;
+    bool cancellable = false;
+};
+
+enum class ending : std::uint8_t {
+    close,          ///< the network is calm; a last message; close
+    close_at_once,  ///< close while things are under way
+    abandon,        ///< the producers are destroyed
+    destroy_context ///< the execution context is destroyed
+};
+
+enum class address : std::uint8_t { pulsar, gdn_port, gdn_region };
+
+struct schedule {
+    std::uint64_t seed = 0;
+    address server = address::pulsar;
+    sluice::socket_auth auth = sluice::socket_auth::otp;
+    std::size_t producers = 1;
+    sluice::producer_options options{};
+    sluice::testing::proxy_options proxy{};
+    manners network{};
+    std::deque<fault> faults{};
+    std::vector<action> actions{}; ///< in order of time
+    std::size_t operations = 0, messages = 0;
+    nanoseconds end_at{}; ///< after the start
+    ending end = ending::close;
+    /// Handlers run between two events of the world; 0: all that are ready. A machine that is slow, or not.
+    unsigned pace = 0;
+};
+
+/// Draws a schedule. What is drawn later does not change what was drawn before.
+class scheduler {
+public:
+    explicit scheduler(std::uint64_t seed) : d_(seed) { s_.seed = seed; }
+
+    schedule draw() {
+        draw_server();
+        draw_options();
+        draw_network();
+        draw_faults();
+        draw_actions();
+        return std::move(s_);
+    }
+
+private:
+    void draw_server() {
+        s_.server = d_.pick({address::pulsar, address::pulsar, address::gdn_port, address::gdn_region});
+        if (d_.percent(30)) s_.auth = sluice::socket_auth::header;
+        s_.producers = d_.percent(20) ? 2 : 1;
+        s_.pace = d_.pick({0u, 0u, 1u, 3u, 10u});
+        s_.proxy.region_host = "sim.example.com";
+        s_.proxy.producer_name_release = d_.pick<nanoseconds>({0ms, 100ms, 200ms});
+        s_.proxy.otp_lifetime = d_.pick({1s, 60s});
+        s_.proxy.idle_timeout = d_.pick<nanoseconds>({2s, 300s});
+    }
+
+    void draw_options() {
+        sluice::producer_options& o = s_.options;
+        o.send_timeout = d_.pick<std::chrono::milliseconds>({0ms, 64ms, 500ms, 5s, 30s, 30s});
+        o.max_pending_messages = d_.pick({1, 2, 5, 20, 1000});
+        if (d_.percent(25)) {
+            o.batching_enabled = true;
+            o.batching_max_messages = d_.pick({1, 3, 1000});
+            o.batching_max_publish_delay = d_.pick<std::chrono::milliseconds>({1ms, 10ms, 100ms});
+        }
+        if (d_.percent(20)) o.when_full = sluice::when_full::fail;
+        o.max_pending_bytes = d_.pick<std::size_t>({1024, 64u << 20});
+        o.max_frame_bytes = d_.pick<std::size_t>({2048, 1u << 20});
+        o.batching_max_bytes = d_.pick<std::size_t>({4096, 128u << 10});
+        o.ping_interval = d_.pick<std::chrono::milliseconds>({700ms, 30s});
+        o.connect_timeout = d_.pick<std::chrono::milliseconds>({400ms, 10s});
+        o.close_timeout = d_.pick<std::chrono::milliseconds>({100ms, 30s});
+        o.reconnect.initial = d_.pick<std::chrono::milliseconds>({1ms, 100ms});
+        o.reconnect.maximum = d_.pick<std::chrono::milliseconds>({2s, 30s});
+        if (d_.percent(40)) o.producer_name = "simulated";
+        if (!o.producer_name.empty() && d_.percent(75)) {
+            o.deduplicate = true;
+            s_.proxy.deduplicate = true;
+        }
+        if (d_.percent(20)) o.initial_sequence_id = d_.pick<std::int64_t>({-1, 0, 41});
+    }
+
+    void draw_network() {
+        manners& m = s_.network;
+        m.shortest_latency = d_.pick<nanoseconds>({0ms, 1us, 1ms, 20ms});
+        m.longest_latency = m.shortest_latency * d_.pick({1, 1, 5});
+        m.chop = d_.pick({0u, 0u, 20u, 90u});
+        m.lag = d_.pick({0u, 0u, 30u});
+        m.capacity = d_.pick<std::size_t>({200, 4096, 65536});
+        m.dead_addresses = d_.pick({0u, 0u, 50u});
+    }
+
+    void draw_faults() {
+        using k = fault_kind;
+        // Most lie on the wire; the first bytes are the upgrade and its answer.
+        const unsigned n = d_.percent(10) ? 0 : d_.between(2u, 7u);
+        for (unsigned i = 0; i < n; ++i) {
+            fault f;
+            f.kind = d_.pick({k::cut, k::cut, k::cut, k::cut, k::cut, k::half_open, k::half_open, k::stall, k::stall,
+                              k::server_close, k::server_close, k::unresolved, k::name_hangs, k::refused,
+                              k::unreachable, k::status, k::status, k::rubbish, k::silence, k::ack_doubled,
+                              k::ack_swapped, k::ack_unknown, k::ack_garbled, k::ack_lost});
+            // Without a time limit a message whose acknowledgement is lost waits for it for ever, and rightly so.
+            if (f.kind == k::ack_lost && s_.options.send_timeout == 0ms) f.kind = k::ack_doubled;
+            f.upward = d_.percent(60);
+            f.reset = d_.percent(50);
+            f.at = f.concerns_acks() ? d_.below(6) : d_.below(d_.pick({60u, 700u, 3000u, 3000u}));
+            f.duration = f.kind == k::stall ? d_.pick<nanoseconds>({10ms, 900ms, 70s}) : d_.pick<nanoseconds>({100ms, 4s});
+            f.code = f.kind == k::status ? d_.pick<std::uint16_t>({409, 429, 500, 502, 503, 504})
+                                         : d_.pick<std::uint16_t>({1000, 1001, 1011, 1012, 4000});
+            s_.faults.push_back(f);
+        }
+    }
+
+    void draw_actions() {
+        const nanoseconds span = d_.pick<nanoseconds>({0ms, 5ms, 300ms, 3s, 40s});
+        const std::size_t wanted = d_.between<std::size_t>(12, 45);
+        const unsigned cancels = d_.pick({0u, 0u, 10u, 40u});
+        while (s_.messages < wanted) {
+            action a = draw_send(span, cancels);
+            s_.messages += a.sizes.size();
+            const action sent = a;
+            s_.actions.push_back(std::move(a));
+            if (sent.cancellable && d_.percent(70)) {
+                action c;
+                c.at = sent.at + d_.pick<nanoseconds>({0ms, 1us, 1ms, 30ms, 1s});
+                c.what = deed::cancel_one;
+                c.subject = sent.subject;
+                s_.actions.push_back(c);
+            }
+        }
+        if (d_.percent(30)) add(deed::open, span);
+        for (int i = 0; i < 2; ++i)
+            if (d_.percent(40)) add(deed::flush, span);
+        if (cancels != 0 && d_.percent(25)) add(deed::cancel, span);
+        if (d_.percent(8)) add(deed::close, span);
+        if (d_.percent(4)) add(deed::destroy, span);
+        std::stable_sort(s_.actions.begin(), s_.actions.end(),
+                         [](const action& a, const action& b) { return a.at < b.at; });
+        s_.end = d_.pick({ending::close, ending::close, ending::close, ending::close, ending::close_at_once,
+                          ending::close_at_once, ending::abandon, ending::destroy_context});
+        s_.end_at = s_.end == ending::close ? span : d_.between(0ms, span + d_.pick<nanoseconds>({1us, 50ms, 2s}));
+    }
+
+    action draw_send(nanoseconds span, unsigned cancels) {
+        action a;
+        a.at = d_.between(0ms, span);
+        a.what = d_.pick({deed::send, deed::send, deed::send_borrowed, deed::send_awaited, deed::send_all, deed::push,
+                          deed::try_push});
+        a.producer = d_.below(s_.producers);
+        a.subject = s_.operations++;
+        const std::size_t n = a.what == deed::send_all ? d_.between<std::size_t>(1, 8) : 1;
+        for (std::size_t i = 0; i < n; ++i) a.sizes.push_back(draw_size());
+        if (d_.percent(10)) a.own_timeout = d_.pick<std::chrono::milliseconds>({0ms, 20ms, 2s});
+        a.handler = d_.pick({home::producer, home::producer, home::strand, home::elsewhere});
+        a.cancellable = d_.percent(cancels);
+        return a;
+    }
+    std::size_t draw_size() {
+        if (d_.percent(3)) return 2000; // with max_frame_bytes = 2048 it never fits
+        return d_.pick<std::size_t>({d_.below(10), d_.below(100), d_.below(100), d_.below(1300)});
+    }
+    void add(deed what, nanoseconds span) {
+        action a;
+        a.at = d_.between(0ms, span);
+        a.what = what;
+        a.producer = d_.below(s_.producers);
+        a.subject = s_.operations++;
+        s_.actions.push_back(a);
+    }
+
+    dice d_;
+    schedule s_{};
+};
+
+} // namespace simulation

@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: BSL-1.0
+// The other end: the model of proxy and broker, and a book of which connection stored what.
+#pragma once
+
+#include "world.hpp"
+
+#include <sluice/testing/gateway/peer.hpp>
+
+#include <cstddef>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace simulation {
+
+namespace testing = sluice::testing;
+namespace web = sluice::web;
+
+class server {
+public:
+    struct entry {
+        unsigned line;
+        nanoseconds when;
+    };
+    /// Of one topic: an entry for each message that is stored in it, in the same order.
+    struct book {
+        std::string topic;
+        std::vector<entry> entries{};
+    };
+
+    server(world& w, testing::proxy_options options)
+        : world_(w), luck_(w.luck().fork()), model(std::move(options), {&luck_, &server::fill}) {}
+
+    testing::time_point wall_time() const noexcept {
+        constexpr testing::time_point start{std::chrono::seconds(1'796'155'444)}; // 2026-12-01
+        return start + world_.now();
+    }
+
+    void watch(std::string topic) { books.push_back({std::move(topic)}); }
+    /// What has been stored since the last call came over this line.
+    void account(unsigned line) {
+        for (book& b : books)
+            for (auto n = model.message_count(b.topic); b.entries.size() < n;)
+                b.entries.push_back({line, world_.now()});
+    }
+
+private:
+    static void fill(void* luck, std::span<std::byte> out) { static_cast<dice*>(luck)->fill(out); }
+
+    world& world_;
+    dice luck_;
+
+public:
+    testing::proxy_model model;
+    std::vector<book> books{};
+    std::size_t window = 0; ///< written and unanswered frames that a socket may have at most
+};
+
+} // namespace simulation
