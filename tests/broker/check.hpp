@@ -38,6 +38,8 @@ inline std::string shown(std::string_view text) {
     if (text.size() > longest) out += "... (" + std::to_string(text.size()) + " bytes)";
     return out;
 }
+inline std::string shown(const char* text) { return shown(std::string_view(text)); }
+inline std::string shown(const std::string& text) { return shown(std::string_view(text)); }
 inline std::string shown(bool value) { return value ? "true" : "false"; }
 template <std::integral Value>
 std::string shown(Value value) {

@@ -51,39 +51,33 @@ void all_bytes(target& server) {
 /// The first message of a producer has the context "0".
 std::size_t frame_text(const message& m) { return sluice::pulsar::message_encoder().text_size(m, 0); }
 
+asio::awaitable<void> refuses(any_producer& producer, const message& m) {
+    const sluice::result r = co_await outcome_of(producer, m);
+    check(r.ec == sluice::errc::too_large, "one byte more: " + r.ec.message());
+    check(r.value.outcome == sluice::outcome::not_sent, "one byte more: outcome");
+}
+
 /// `max_frame_bytes` counts the frame's text: one byte more is refused here, and nothing else suffers.
 void largest(target& server) {
     const std::size_t limit = sluice::producer_options().max_frame_bytes;
     std::size_t size = limit / 4 * 3;
     while (frame_text(noise(size)) > limit) --size;
-    message filled(noise(size - 3), "");
+    message filled(noise(size - 99), "");
     filled.key->append(limit - frame_text(filled), 'k'); // to the last byte
     check_same(frame_text(filled), limit, "the text of the largest frame");
     message overfull = filled;
     *overfull.key += 'k';
+    const message one_more(noise(size + 1));
     const std::vector<message> fitting = {noise(size), filled, message("afterwards")};
 
     const std::string topic = server.new_topic();
     std::vector<sluice::result> results;
-    run([&]() -> asio::awaitable<void> {
-        const auto executor = co_await asio::this_coro::executor;
+    run([&](asio::any_io_executor executor) -> asio::awaitable<void> {
         // One producer for each: the number of the message is a part of its frame.
         for (const message& m : fitting) {
             any_producer producer = make_producer(executor, server, topic);
-            for (const message* refused : {&overfull, static_cast<const message*>(nullptr)}) {
-                message one_more(noise(size + 1));
-                if (refused) one_more = *refused;
-                std::error_code ec;
-                sluice::outcome outcome{};
-                try {
-                    co_await producer.send(one_more);
-                } catch (const sluice::error& e) {
-                    ec = e.code();
-                    outcome = e.outcome();
-                }
-                check(ec == sluice::errc::too_large && outcome == sluice::outcome::not_sent,
-                      "one byte more: " + ec.message());
-            }
+            co_await refuses(producer, overfull);
+            co_await refuses(producer, one_more);
             sluice::result r;
             r.value = co_await producer.send(m);
             results.push_back(r);
@@ -144,8 +138,8 @@ stored_metadata metadata_of(target& server, const sluice::message_attributes& at
     const std::string topic = server.new_topic();
     message m("metadata");
     static_cast<sluice::message_attributes&>(m) = attributes;
-    run([&]() -> asio::awaitable<void> {
-        any_producer producer = make_producer(co_await asio::this_coro::executor, server, topic);
+    run([&](asio::any_io_executor executor) -> asio::awaitable<void> {
+        any_producer producer = make_producer(executor, server, topic);
         co_await producer.send(m);
         co_await producer.close();
     });

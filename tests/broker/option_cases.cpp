@@ -46,8 +46,8 @@ void batching_delay(target& server) {
     options.batching_enabled = true;
     options.batching_max_publish_delay = 400ms;
     const std::string topic = server.new_topic();
-    run([&]() -> asio::awaitable<void> {
-        any_producer producer = make_producer(co_await asio::this_coro::executor, server, topic, options);
+    run([&](asio::any_io_executor executor) -> asio::awaitable<void> {
+        any_producer producer = make_producer(executor, server, topic, options);
         co_await producer.open();
         const auto begin = std::chrono::steady_clock::now();
         co_await producer.send("lone");
@@ -115,8 +115,8 @@ std::vector<int> partitions_of(target& server, const std::vector<message>& messa
     const std::string topic = server.new_topic();
     server.expect_done("PUT", "/" + path_of(topic) + "/partitions", "4");
     std::vector<int> partitions;
-    run([&]() -> asio::awaitable<void> {
-        any_producer producer = make_producer(co_await asio::this_coro::executor, server, topic, options);
+    run([&](asio::any_io_executor executor) -> asio::awaitable<void> {
+        any_producer producer = make_producer(executor, server, topic, options);
         const auto results = co_await producer.send_all(messages);
         for (const sluice::result& r : results) {
             check(!r.ec, r.ec.message());
@@ -192,12 +192,22 @@ void initial_sequence_id(target& server) {
 
 void non_persistent(target& server) {
     const std::string topic = "non-persistent://public/default/" + server.unique_name();
-    run([&]() -> asio::awaitable<void> {
-        any_producer producer = make_producer(co_await asio::this_coro::executor, server, topic);
+    run([&](asio::any_io_executor executor) -> asio::awaitable<void> {
+        any_producer producer = make_producer(executor, server, topic);
         const sluice::receipt r = co_await producer.send("kept by nobody");
         check(r.outcome == sluice::outcome::persisted, "outcome");
         co_await producer.close();
     });
+}
+
+asio::awaitable<void> distrusts(asio::any_io_executor executor, const sluice::client_config& config, const char* what) {
+    sluice::producer_options options;
+    options.send_timeout = 700ms;
+    any_producer producer = make_producer(executor, config, "topic", options);
+    const sluice::message m("to nobody");
+    const sluice::result r = co_await outcome_of(producer, m);
+    check(r.ec == sluice::errc::tls_failed || r.value.details().cause == sluice::errc::tls_failed,
+          std::string(what) + ": " + r.ec.message() + ", " + r.value.details().cause.message());
 }
 
 void over_tls(target& server) {
@@ -208,29 +218,12 @@ void over_tls(target& server) {
     messages.emplace_back(noise(500'000));
     send_and_compare(secure, topic, messages);
 
-    const auto refuses = [&](sluice::client_config config, const char* what) {
-        run([&]() -> asio::awaitable<void> {
-            const sluice::client client(co_await asio::this_coro::executor, config);
-            sluice::producer_options options;
-            options.send_timeout = 700ms;
-            sluice::producer producer(client, topic, options);
-            std::error_code ec, cause;
-            try {
-                co_await producer.send("to nobody");
-            } catch (const sluice::error& e) {
-                ec = e.code();
-                cause = e.details().cause;
-            }
-            check(ec == sluice::errc::tls_failed || cause == sluice::errc::tls_failed,
-                  std::string(what) + ": " + ec.message() + ", " + cause.message());
-        });
-    };
     sluice::client_config unknown = secure.config();
     unknown.tls.ca_pem.clear();
-    refuses(unknown, "an unknown authority");
+    run([&](asio::any_io_executor executor) { return distrusts(executor, unknown, "an unknown authority"); });
     sluice::client_config other_name = secure.config();
     other_name.url.replace(other_name.url.find("localhost"), 9, "127.0.0.2");
-    refuses(other_name, "another host's certificate");
+    run([&](asio::any_io_executor executor) { return distrusts(executor, other_name, "another host's certificate"); });
 }
 
 } // namespace

@@ -4,6 +4,40 @@
 
 namespace conformance {
 
+void run(const coroutine& body, std::chrono::seconds limit) {
+    asio::io_context context(1);
+    bool done = false;
+    std::exception_ptr error;
+    asio::co_spawn(context, body(context.get_executor()), [&](std::exception_ptr e) {
+        done = true;
+        error = e;
+    });
+    context.run_for(limit);
+    if (error) std::rethrow_exception(error);
+    check(done, "not done within " + std::to_string(limit.count()) + " s");
+}
+
+any_producer make_producer(const asio::any_io_executor& executor, const sluice::client_config& config,
+                           const std::string& topic, sluice::producer_options options,
+                           sluice::compression_type compression, sluice::producer_observer observer) {
+    const sluice::client client(executor, config);
+    auto [codec, unknown] = sluice::codec::any::make(compression);
+    check(!unknown, "a codec is not linked");
+    return any_producer(client, topic, std::move(options), std::move(observer), std::move(codec));
+}
+
+asio::awaitable<sluice::result> outcome_of(any_producer& producer, const sluice::message& m) {
+    sluice::result r;
+    try {
+        r.value = co_await producer.send(m);
+    } catch (const sluice::error& e) {
+        r.ec = e.code();
+        r.value.outcome = e.outcome();
+        r.value.info = std::make_shared<const sluice::error_details>(e.details());
+    }
+    co_return r;
+}
+
 void check_stored(const std::vector<sluice::message>& sent, const std::vector<sluice::result>& results,
                   const std::vector<seen_message>& stored) {
     check_same(results.size(), sent.size(), "results");
@@ -43,8 +77,8 @@ std::vector<sluice::result> send_and_compare(target& server, const std::string& 
                                              const std::vector<sluice::message>& messages,
                                              sluice::producer_options options, sluice::compression_type compression) {
     std::vector<sluice::result> results;
-    run([&]() -> asio::awaitable<void> {
-        any_producer producer = make_producer(co_await asio::this_coro::executor, server, topic, options, compression);
+    run([&](asio::any_io_executor executor) -> asio::awaitable<void> {
+        any_producer producer = make_producer(executor, server, topic, options, compression);
         results = co_await producer.send_all(messages);
         co_await producer.close();
     });

@@ -9,6 +9,7 @@
 
 #include <charconv>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -40,7 +41,7 @@ inline std::string path_of(std::string topic) {
     return topic;
 }
 
-/// ISO 8601 in UTC as Pulsar writes it, with a fraction of 0, 3, 6 or 9 digits, as milliseconds since 1970.
+/// ISO 8601 in UTC as Pulsar writes it, its fraction without the zeros at the end, as milliseconds since 1970.
 inline std::int64_t parse_date(std::string_view text) {
     const auto number = [&](std::size_t at, std::size_t n) {
         int value = 0;
@@ -54,7 +55,9 @@ inline std::int64_t parse_date(std::string_view text) {
                                            std::chrono::day(static_cast<unsigned>(number(8, 2)))};
     const auto at = std::chrono::sys_days(date) + std::chrono::hours(number(11, 2)) +
                     std::chrono::minutes(number(14, 2)) + std::chrono::seconds(number(17, 2));
-    const int fraction = text[19] == '.' ? number(20, 3) : 0;
+    int fraction = 0; // milliseconds, of whatever number of digits
+    for (std::size_t i = 20, scale = 100; text[19] == '.' && text[i] != 'Z' && scale != 0; ++i, scale /= 10)
+        fraction += number(i, 1) * static_cast<int>(scale);
     return std::chrono::duration_cast<std::chrono::milliseconds>(at.time_since_epoch()).count() + fraction;
 }
 
@@ -155,33 +158,27 @@ public:
     }
 };
 
-/// Runs a coroutine on a context of its own. The function must outlive the call, and so it does.
-template <class Body>
-void run(const Body& body, std::chrono::seconds limit = std::chrono::seconds(60)) {
-    asio::io_context context(1);
-    bool done = false;
-    std::exception_ptr error;
-    asio::co_spawn(context, body(), [&](std::exception_ptr e) {
-        done = true;
-        error = e;
-    });
-    context.run_for(limit);
-    if (error) std::rethrow_exception(error);
-    check(done, "not done within " + std::to_string(limit.count()) + " s");
-}
+/// Runs a coroutine on a context of its own, and throws what it throws.
+using coroutine = std::function<asio::awaitable<void>(asio::any_io_executor)>;
+void run(const coroutine& body, std::chrono::seconds limit = std::chrono::seconds(60));
 
 using any_producer = sluice::basic_producer<asio::any_io_executor, sluice::codec::any>;
 
 /// A producer with a codec chosen at run time, and its client.
-inline any_producer make_producer(asio::any_io_executor executor, const target& server, const std::string& topic,
-                                  sluice::producer_options options = {},
+any_producer make_producer(const asio::any_io_executor& executor, const sluice::client_config& config,
+                           const std::string& topic, sluice::producer_options options = {},
+                           sluice::compression_type compression = sluice::compression_type::none,
+                           sluice::producer_observer observer = {});
+
+inline any_producer make_producer(const asio::any_io_executor& executor, const target& server,
+                                  const std::string& topic, sluice::producer_options options = {},
                                   sluice::compression_type compression = sluice::compression_type::none,
                                   sluice::producer_observer observer = {}) {
-    const sluice::client client(executor, server.config());
-    auto [codec, unknown] = sluice::codec::any::make(compression);
-    check(!unknown, "a codec is not linked");
-    return any_producer(client, topic, std::move(options), std::move(observer), std::move(codec));
+    return make_producer(executor, server.config(), topic, std::move(options), compression, std::move(observer));
 }
+
+/// What a send ends with, an error as a value.
+asio::awaitable<sluice::result> outcome_of(any_producer& producer, const sluice::message& m);
 
 /// Compares what was sent with what is stored, and the receipts with where it is stored.
 void check_stored(const std::vector<sluice::message>& sent, const std::vector<sluice::result>& results,

@@ -418,10 +418,10 @@ TEST_CASE("the Pulsar admin") {
     CHECK(one.status == 200);
     CHECK(one.body == "one");
     CHECK(one.fields.get("X-Pulsar-Message-ID") == "4:0");
-    CHECK(one.fields.get("X-Pulsar-PROPERTY-a") == "b");
+    CHECK(one.fields.get("X-Pulsar-PROPERTY") == R"({"a":"b"})");
     CHECK(one.fields.get("X-Pulsar-producer-name") == "p");
     CHECK(one.fields.get("X-Pulsar-sequence-id") == "0");
-    CHECK(one.fields.get("X-Pulsar-publish-time") == "2026-12-01T20:04:04.000Z");
+    CHECK(one.fields.get("X-Pulsar-publish-time") == "2026-12-01T20:04:04Z");
     CHECK(one.fields.get("X-Pulsar-event-time") == "2026-11-24T08:00:00.123Z");
     CHECK(one.fields.get("X-Pulsar-partition-key") == "k");
     CHECK(call("GET", "/persistent/T/NS/x/subscription/S/position/2").body == "two");

@@ -63,7 +63,7 @@ struct manners {
     unsigned lag = 0;             ///< percent: a read or write is looked at a moment later
     std::size_t capacity = 65536; ///< bytes on their way to the server; more wait in the client's write
     unsigned dead_addresses = 0;  ///< percent: an address of a host that nobody answers at
-    unsigned afflicted = 60;      ///< percent: a new connection meets the next fault
+    unsigned afflicted = 85;      ///< percent: a new connection meets the next fault
 };
 
 } // namespace simulation

@@ -71,8 +71,6 @@ public:
     /// Faults that connections have met so far.
     std::size_t met() const noexcept { return met_; }
     std::size_t lines() const noexcept { return lines_.size(); }
-    /// What is left of the faults will not come.
-    void calm() noexcept { faults_.clear(); }
     /// The server's ends of all connections end.
     void finish() {
         for (const auto& line : lines_) line->finish();

@@ -24,20 +24,24 @@ public:
     }
     pending(const pending&) = delete;
     pending& operator=(const pending&) = delete;
-    virtual ~pending() {
+    virtual ~pending() { leave(); }
+    /// Posts the handler, and ends this object.
+    virtual void complete(std::error_code ec, std::size_t n) = 0;
+    /// Nobody knows of it any more: what its handler's destruction does must not find it.
+    void leave() noexcept {
+        if (!std::exchange(listed_, false)) return;
         (previous_ ? previous_->next_ : world_.operations) = next_;
         if (next_) next_->previous_ = previous_;
         --world_.open_operations;
         if (home_) *home_ = nullptr;
     }
-    /// Posts the handler, and ends this object.
-    virtual void complete(std::error_code ec, std::size_t n) = 0;
 
 private:
     friend class place;
     world& world_;
     pending* next_;
     pending* previous_ = nullptr;
+    bool listed_ = true;
     pending** home_ = nullptr;
 };
 
@@ -103,7 +107,10 @@ public:
 
 private:
     void shutdown() noexcept override {
-        while (pending* const op = world::running().operations) delete op;
+        while (pending* const op = world::running().operations) {
+            op->leave();
+            delete op;
+        }
     }
 };
 

@@ -7,7 +7,6 @@
 #include <sluice/config.hpp>
 #include <sluice/testing/gateway/types.hpp>
 
-#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
@@ -48,7 +47,7 @@ struct action {
 };
 
 enum class ending : std::uint8_t {
-    close,          ///< the network is calm; a last message; close
+    close,          ///< when all has been answered: a last message, then close
     close_at_once,  ///< close while things are under way
     abandon,        ///< the producers are destroyed
     destroy_context ///< the execution context is destroyed
@@ -65,7 +64,7 @@ struct schedule {
     sluice::testing::proxy_options proxy{};
     manners network{};
     std::deque<fault> faults{};
-    std::vector<action> actions{}; ///< in order of time
+    std::vector<action> actions{};
     std::size_t operations = 0, messages = 0;
     nanoseconds end_at{}; ///< after the start
     ending end = ending::close;
@@ -138,18 +137,21 @@ private:
     void draw_faults() {
         using k = fault_kind;
         // Most lie on the wire; the first bytes are the upgrade and its answer.
-        const unsigned n = d_.percent(10) ? 0 : d_.between(2u, 7u);
+        const unsigned n = d_.percent(10) ? 0 : d_.between(3u, 9u);
         for (unsigned i = 0; i < n; ++i) {
             fault f;
             f.kind = d_.pick({k::cut, k::cut, k::cut, k::cut, k::cut, k::half_open, k::half_open, k::stall, k::stall,
                               k::server_close, k::server_close, k::unresolved, k::name_hangs, k::refused,
                               k::unreachable, k::status, k::status, k::rubbish, k::silence, k::ack_doubled,
                               k::ack_swapped, k::ack_unknown, k::ack_garbled, k::ack_lost});
-            // Without a time limit a message whose acknowledgement is lost waits for it for ever, and rightly so.
-            if (f.kind == k::ack_lost && s_.options.send_timeout == 0ms) f.kind = k::ack_doubled;
+            // A message whose acknowledgement is lost waits for it until its time limit, and keeps its share of the
+            // window until the socket is lost.
+            const sluice::producer_options& o = s_.options;
+            const bool can_wait = o.send_timeout != 0ms && o.max_pending_messages > 20 && o.max_pending_bytes > 1024;
+            if (f.kind == k::ack_lost && !can_wait) f.kind = k::ack_doubled;
             f.upward = d_.percent(60);
             f.reset = d_.percent(50);
-            f.at = f.concerns_acks() ? d_.below(6) : d_.below(d_.pick({60u, 700u, 3000u, 3000u}));
+            f.at = f.concerns_acks() ? d_.below(6) : d_.below(d_.pick({60u, 400u, 600u, 1200u}));
             f.duration = f.kind == k::stall ? d_.pick<nanoseconds>({10ms, 900ms, 70s}) : d_.pick<nanoseconds>({100ms, 4s});
             f.code = f.kind == k::status ? d_.pick<std::uint16_t>({409, 429, 500, 502, 503, 504})
                                          : d_.pick<std::uint16_t>({1000, 1001, 1011, 1012, 4000});
@@ -180,8 +182,6 @@ private:
         if (cancels != 0 && d_.percent(25)) add(deed::cancel, span);
         if (d_.percent(8)) add(deed::close, span);
         if (d_.percent(4)) add(deed::destroy, span);
-        std::stable_sort(s_.actions.begin(), s_.actions.end(),
-                         [](const action& a, const action& b) { return a.at < b.at; });
         s_.end = d_.pick({ending::close, ending::close, ending::close, ending::close, ending::close_at_once,
                           ending::close_at_once, ending::abandon, ending::destroy_context});
         s_.end_at = s_.end == ending::close ? span : d_.between(0ms, span + d_.pick<nanoseconds>({1us, 50ms, 2s}));
@@ -196,7 +196,7 @@ private:
         a.subject = s_.operations++;
         const std::size_t n = a.what == deed::send_all ? d_.between<std::size_t>(1, 8) : 1;
         for (std::size_t i = 0; i < n; ++i) a.sizes.push_back(draw_size());
-        if (d_.percent(10)) a.own_timeout = d_.pick<std::chrono::milliseconds>({0ms, 20ms, 2s});
+        if (d_.percent(10)) a.own_timeout = d_.pick<std::chrono::milliseconds>({20ms, 2s});
         a.handler = d_.pick({home::producer, home::producer, home::strand, home::elsewhere});
         a.cancellable = d_.percent(cancels);
         return a;

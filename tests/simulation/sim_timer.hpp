@@ -19,6 +19,8 @@ struct virtual_clock {
 template <class Executor>
 class sim_timer {
 public:
+    using duration = virtual_clock::duration;
+
     explicit sim_timer(const Executor& executor) : executor_(executor) { ++world_.timers; }
     sim_timer(const sim_timer&) = delete;
     sim_timer& operator=(const sim_timer&) = delete;

@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <iomanip>
 #include <map>
 #include <sstream>
 #include <string>
@@ -36,7 +37,10 @@ public:
 
     // Time
 
+    static constexpr nanoseconds start = std::chrono::hours(1); ///< a clock that starts at 0 hides mistakes
     nanoseconds now() const noexcept { return now_; }
+    /// When something is due next.
+    nanoseconds next_time() const noexcept { return due_.empty() ? nanoseconds::max() : due_.begin()->first.first; }
     ticket at(nanoseconds when, std::function<void()> event) {
         ticket t{when < now_ ? now_ : when, luck_.bits()};
         due_.emplace(t, std::move(event));
@@ -75,7 +79,7 @@ public:
     void note(const Parts&... parts) {
         if (!tracing_) return;
         std::ostringstream line;
-        line << static_cast<double>(now_.count()) / 1e6 << " ms  ";
+        line << std::fixed << std::setprecision(3) << static_cast<double>((now_ - start).count()) / 1e6 << " ms  ";
         (line << ... << parts);
         line << '\n';
         trace_ += line.str();
@@ -94,7 +98,7 @@ public:
 private:
     static inline thread_local world* running_ = nullptr;
 
-    nanoseconds now_{std::chrono::hours(1)}; // a clock that starts at 0 hides mistakes
+    nanoseconds now_ = start;
     std::map<ticket, std::function<void()>> due_{};
     std::uint64_t steps_ = 0;
     dice luck_, randomness_;

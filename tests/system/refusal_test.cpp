@@ -216,7 +216,7 @@ TEST_CASE("a refused message fails alone; its neighbours are stored") {
             if (payload_of(*frame) == "bad") {
                 open = co_await peer.refuse(context_text, 8,
                                             "org.apache.pulsar.client.api.PulsarClientException$"
-                                            "InvalidMessageException: too odd");
+                                            "NotAllowedException: too odd");
             } else {
                 open = co_await peer.acknowledge(context_text);
             }

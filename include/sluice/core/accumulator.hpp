@@ -12,14 +12,11 @@ namespace core {
 
 /// Many pushers, one taker. One atomic word with four meanings:
 ///
-///            push: queued                   push: queued
-///          +-------------+              +-----------------+
-///          v             |              v                 |
-///     [ empty ] ---push: queued---> [ list, newest first ]-+
-///        |  ^                           |        ^
-///   arm  |  '-----------take------------'        |
-///        v                                       |
-///     [ armed ] -------------push: WAKE----------'         close: any state -> [ closed ], push: closed
+///     [ empty ] ---push: queued---> [ list, newest first ] <--- push: queued
+///       |    ^                        |      ^
+///      arm   '---------take-----------'      |
+///       v                                    |
+///     [ armed ] ---------push: WAKE----------'         close: any of them -> [ closed ], push: closed
 ///
 /// * `push` costs one compare-exchange. Only the pusher that replaced *armed* is told to wake the taker, so a burst of
 ///   sends posts once.

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <cstdint>
 
 namespace sluice {
@@ -16,10 +17,8 @@ namespace core {
 /// moment then comes back spread out. `random` is 64 random bits.
 inline std::chrono::milliseconds backoff_delay(const reconnect_policy& policy, unsigned attempt,
                                                std::uint64_t random) noexcept {
-    double ceiling = static_cast<double>(policy.initial.count());
-    const double maximum = static_cast<double>(policy.maximum.count());
-    for (unsigned i = 0; i < attempt && ceiling < maximum; ++i) ceiling *= policy.multiplier;
-    ceiling = std::min(ceiling, maximum);
+    const double ceiling = std::min(static_cast<double>(policy.initial.count()) * std::pow(policy.multiplier, attempt),
+                                    static_cast<double>(policy.maximum.count()));
     const double unit = static_cast<double>(random >> 11) * 0x1.0p-53; // 53 bits: 0 <= unit < 1
     return std::chrono::milliseconds(static_cast<std::int64_t>(unit * (ceiling + 1.0)));
 }

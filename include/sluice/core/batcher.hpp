@@ -24,11 +24,8 @@ public:
     void begin() noexcept { arena_.clear(); }
     web::bytes_view batch() const noexcept { return arena_.view(); }
 
-    /// An idle producer keeps no arena.
-    void idle() noexcept {
-        arena_.clear();
-        arena_.shrink(0);
-    }
+    /// An idle producer keeps no arena. A batch that has not been followed by `begin` may be on its way, and stays.
+    void idle() noexcept { arena_.shrink(0); }
 
 private:
     std::size_t max_bytes_;

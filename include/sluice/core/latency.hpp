@@ -50,7 +50,7 @@ private:
     static std::int64_t upper(std::size_t i) noexcept {
         if (i < 8) return static_cast<std::int64_t>(i);
         const std::size_t power = i / 8 - 1;
-        return static_cast<std::int64_t>(((i % 8 + 9) << power) - 1);
+        return (static_cast<std::int64_t>(i % 8 + 9) << power) - 1;
     }
 
     std::array<std::atomic<std::uint64_t>, buckets> counts_{};

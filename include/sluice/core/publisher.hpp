@@ -33,11 +33,15 @@ namespace core {
 /// of `take_finished`, whose nodes the owner finishes elsewhere.
 class publisher {
 public:
+    /// Options that are not allowed do no harm here: there is room for the first message, which is told so.
     /// `first_sequence_id`: the number of the first message; what `initial_sequence_id` + 1 says, or a clock reading.
     publisher(const producer_options& options, std::int64_t first_sequence_id, web::random_source random)
-        : options_(options), first_sequence_id_(first_sequence_id), keys_(random),
+        : options_(options),
+          first_sequence_id_(first_sequence_id),
+          keys_(random),
           window_(static_cast<std::size_t>(options.max_pending_messages), options.max_pending_bytes),
-          batch_(options.batching_max_bytes), admission_(static_cast<std::size_t>(options.max_pending_messages)) {}
+          batch_(options.batching_max_bytes),
+          admission_(static_cast<std::size_t>(std::max(options.max_pending_messages, 1))) {}
 
     // --- any thread
 
@@ -53,12 +57,12 @@ public:
     std::int64_t last_sequence_id() const noexcept { return last_sequence_id_.load(std::memory_order_relaxed); }
     counters& numbers() noexcept { return numbers_; }
     const counters& numbers() const noexcept { return numbers_; }
-    /// One cancelled node more, for `cancel_requested`. The caller has moved its state from idle to requested.
+    /// One cancelled node more, for `cancel_requested`. The caller has moved its state from idle to requested; its push
+    /// was before, for Asio forbids to emit while the operation is still being initiated.
     void request_cancel(send_node* n) noexcept {
         n->next_cancelled = cancelled_.load(std::memory_order_relaxed);
         while (!cancelled_.compare_exchange_weak(n->next_cancelled, n, std::memory_order_release,
-                                                 std::memory_order_relaxed)) {
-        }
+                                                 std::memory_order_relaxed)) {}
     }
 
     // --- the strand: input from senders
@@ -69,11 +73,10 @@ public:
     void cancel_requested(instant now);
     /// Ends every message: not sent, or maybe persisted.
     void cancel_all() { end_all(failure{errc::aborted, nullptr}); }
-    /// Ends what is past its deadline. `cause` of the last connection error goes into the error.
+    /// Ends what is past its deadline. Without a connection the error tells why there is none.
     void expire(instant now);
 
     bool arm() noexcept { return submitted_.arm(); }
-    bool disarm() noexcept { return submitted_.disarm(); }
 
     // --- the strand: the socket
 
@@ -86,7 +89,8 @@ public:
     };
     announcement announce() noexcept;
 
-    /// A socket is up, as announced; `upgrade_surplus` came behind the answer to the upgrade, and `received(0)` reads it.
+    /// A socket is up, as announced; `upgrade_surplus` came behind the answer to the upgrade, and `received(0)` reads
+    /// it.
     void opened(web::bytes_view upgrade_surplus);
     /// It is gone. Unanswered messages keep their slots; those whose waiters left are given up.
     void lost(const failure& cause);
@@ -127,13 +131,12 @@ public:
 
     /// Finished nodes, in the order in which they were finished.
     node_list take_finished() noexcept { return std::move(finished_); }
-    bool has_finished() const noexcept { return !finished_.empty(); }
 
     // --- the strand: what is there
 
     std::size_t messages() const noexcept { return waiting_messages_ + live_messages_; }
     /// Every message that was accepted has been answered.
-    bool drained() const noexcept { return messages() == 0; }
+    bool drained() const noexcept { return messages() == 0 && !awaits_cancels(); }
     bool has_deadlines() const noexcept { return !deadlines_.empty() || !openers_.empty(); }
     /// Messages wait for room, or for a socket: new ones need not wake anybody.
     bool blocked() const noexcept { return !waiting_.empty() || holding_; }
@@ -143,34 +146,34 @@ public:
     /// A `close` has been drained.
     bool closing() const noexcept { return closing_; }
     node_list take_closers() noexcept { return std::move(closers_); }
-    bool has_openers() const noexcept { return !openers_.empty(); }
-    void finish_openers(const failure& f);
 
-    /// With `deduplicate`: the numbering of this socket cannot go on. Once nothing is in flight it is to be reopened.
+    /// This socket cannot go on, and nothing is in flight any more: it is to be reopened.
     bool wants_reopen() const noexcept { return holding_ && window_.oldest() >= cursor_; }
+    /// Gives memory back. Not the socket's: a read into `prepare`'s room may be under way.
     void idle() noexcept {
         batch_.idle();
         window_.shrink();
-        if (socket_) socket_->shrink(4096);
     }
 
 private:
     std::int64_t number_of(std::uint64_t context) const noexcept {
         return first_sequence_id_ + static_cast<std::int64_t>(context);
     }
+    void take_over(node* n, instant now);
     void accept(send_node* n, instant now);
+    static instant deadline_after(instant now, std::chrono::milliseconds limit) noexcept;
     failure misfit(const message_view& m, std::uint64_t context) const;
     void finish_settled(send_node* n);
     void leave_window(send_node* n);
     static void destroy(node* n) noexcept;
-    static void destroy(node_list& list) noexcept;
     bool append_again(std::uint64_t context);
     bool append_new(send_node* n);
-    void append_frame(const message_view& m, std::uint64_t context, std::size_t frame);
+    void append_frame(const message_view& m, std::uint64_t context);
     failure acknowledged(const pulsar::acknowledgement& ack, instant now);
     void settle(send_node* n, failure error, outcome o);
     void abandon(send_node* n, const failure& error);
     void settle_markers();
+    void finish_openers(const failure& f);
     void end_all(const failure& why);
     void publish_numbers(std::size_t taken_over = 0) noexcept;
     failure timed_out(errc code);
@@ -183,9 +186,8 @@ private:
 
     accumulator submitted_{};
     std::atomic<send_node*> cancelled_{nullptr};
-    send_node* unmet_cancels_ = nullptr; ///< links of nodes that are not drained yet
-    std::size_t limbo_ = 0;              ///< settled nodes that wait for their links
-    node_list waiting_{};                ///< messages, and flushes between them
+    std::size_t limbo_ = 0; ///< settled nodes that wait for their links
+    node_list waiting_{};   ///< messages, and flushes between them
     std::size_t waiting_messages_ = 0;
     std::size_t live_messages_ = 0; ///< in the window, with a waiter
     window window_;
@@ -197,7 +199,7 @@ private:
     batcher batch_;
     std::uint64_t cursor_ = 0;   ///< the contexts below it have been encoded for this socket
     std::uint64_t expected_ = 0; ///< `deduplicate`: the context whose number the broker will give next
-    bool holding_ = false;       ///< `deduplicate`: no new frames until nothing is in flight
+    bool holding_ = false;       ///< no more frames on this socket: see `wants_reopen`
     bool renumber_ = false;      ///< a refusal may or may not have taken a number
     bool alone_ = false;         ///< this socket was opened with the proxy's batching off
     std::uint64_t old_end_ = 0;  ///< the contexts below it were there before this socket

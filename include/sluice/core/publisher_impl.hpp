@@ -10,9 +10,11 @@ namespace core {
 
 // --- senders -------------------------------------------------------------------------------------------------------
 
-inline void publisher::drain(instant now) {
+inline void publisher::drain(instant now) { take_over(submitted_.take(), now); }
+
+inline void publisher::take_over(node* n, instant now) {
     std::size_t counted = 0;
-    for (node* n = submitted_.take(); n != nullptr;) {
+    while (n) {
         node* const after = n->next;
         switch (n->kind) {
         case node_kind::message:
@@ -25,7 +27,7 @@ inline void publisher::drain(instant now) {
                 as_marker(n)->error = ended_;
                 finished_.push_back(n);
             } else {
-                as_marker(n)->deadline = options_.send_timeout.count() == 0 ? never : now + options_.send_timeout;
+                as_marker(n)->deadline = deadline_after(now, options_.send_timeout);
                 openers_.push_back(n);
             }
             break;
@@ -49,18 +51,24 @@ inline void publisher::accept(send_node* n, instant now) {
     if (closing_)
         return settle(n, make_failure(errc::closed, "send after close: the producer takes no more messages"),
                       outcome::not_sent);
-    // The context that it will most likely get: exact but for those that fail before it, and checked again then.
-    if (failure f = misfit(n->message, window_.next() + waiting_messages_)) return settle(n, f, outcome::not_sent);
+    // Its context will be this one or, if others get theirs first, a longer number: checked again then.
+    if (failure f = misfit(n->message, window_.next())) return settle(n, f, outcome::not_sent);
     std::chrono::milliseconds limit = options_.send_timeout;
     bool own = false;
     if (const auto* a = n->message.attributes(); a && a->send_timeout) {
         limit = *a->send_timeout;
         own = true;
     }
-    n->deadline = limit.count() <= 0 ? never : now + limit;
+    n->deadline = deadline_after(now, limit);
     deadlines_.add(n, own);
     waiting_.push_back(n);
     ++waiting_messages_;
+}
+
+/// `never` for 0, no limit, and for what lies beyond the clock's range.
+inline instant publisher::deadline_after(instant now, std::chrono::milliseconds limit) noexcept {
+    const auto longest = std::chrono::duration_cast<std::chrono::milliseconds>(never - now);
+    return limit.count() <= 0 || limit >= longest ? never : now + limit;
 }
 
 /// What can never be sent fails alone, before it is written.
@@ -79,22 +87,11 @@ inline failure publisher::misfit(const message_view& m, std::uint64_t context) c
 
 inline void publisher::cancel_requested(instant now) {
     send_node* list = cancelled_.exchange(nullptr, std::memory_order_acquire);
-    if (!list && !unmet_cancels_) return;
+    if (!list) return;
     drain(now);
-    for (send_node* rest = std::exchange(unmet_cancels_, nullptr); rest;) {
-        send_node* const after = rest->next_cancelled;
-        rest->next_cancelled = list;
-        list = rest;
-        rest = after;
-    }
     while (list) {
         send_node* const n = list;
         list = n->next_cancelled;
-        if (n->stage == send_node::stage_type::submitted) { // its push is on the way
-            n->next_cancelled = unmet_cancels_;
-            unmet_cancels_ = n;
-            continue;
-        }
         n->cancel.store(cancel_state::completing, std::memory_order_relaxed);
         if (n->stage == send_node::stage_type::settled) {
             --limbo_;
@@ -184,7 +181,7 @@ inline void publisher::finish_openers(const failure& f) {
 }
 
 inline void publisher::lost(const failure& cause) {
-    last_cause_ = cause;
+    last_cause_ = cause.code == errc::aborted ? failure{} : cause; // reopening is no failure
     timeout_ = ack_timeout_ = failure{};
     socket_.reset();
     for (std::uint64_t c = window_.oldest(); c < window_.next(); ++c) {
@@ -242,7 +239,7 @@ inline bool publisher::append_again(std::uint64_t context) {
     const std::size_t text = encoder_.text_size(m, context);
     const std::size_t frame = text + web::frame_header_size(text, true);
     if (!batch_.has_room(frame)) return false;
-    append_frame(m, context, frame);
+    append_frame(m, context);
     ++s.attempts;
     numbers_.frames_resent.add();
     return true;
@@ -266,13 +263,12 @@ inline bool publisher::append_new(send_node* n) {
     n->context = context;
     n->stage = send_node::stage_type::in_window;
     ++live_messages_;
-    append_frame(m, context, frame);
+    append_frame(m, context);
     if (n->waiter) finished_.push_back(std::exchange(n->waiter, nullptr));
     return true;
 }
 
-inline void publisher::append_frame(const message_view& m, std::uint64_t context, std::size_t frame) {
-    batch_.arena().prepare(frame);
+inline void publisher::append_frame(const message_view& m, std::uint64_t context) {
     encoder_.encode(m, context, keys_.next(), batch_.arena());
     cursor_ = expected_ = context + 1;
     numbers_.frames_written.add();
@@ -282,13 +278,18 @@ inline failure publisher::received(std::size_t n, instant now) {
     using kind = web::ws_connection::event::kind;
     socket_->commit(n);
     failure bad;
-    while (!bad) {
+    // What came behind a bad answer is read all the same: an acknowledgement saves a message from being sent twice.
+    for (;;) {
         const web::ws_connection::event e = socket_->next();
         if (e.what == kind::none) break;
         if (e.what == kind::text) {
             pulsar::acknowledgement ack;
             // What is no acknowledgement (a challenge of a later protocol, say) concerns nobody here.
-            if (parser_.parse(e.data, ack) == pulsar::ack_kind::acknowledgement) bad = acknowledged(ack, now);
+            if (parser_.parse(e.data, ack) != pulsar::ack_kind::acknowledgement) continue;
+            failure f = acknowledged(ack, now);
+            if (!bad) bad = std::move(f);
+        } else if (bad) {
+            continue;
         } else if (e.what == kind::close) {
             error_details d;
             d.close_code = e.close_code;
@@ -331,7 +332,9 @@ inline failure publisher::acknowledged(const pulsar::acknowledgement& ack, insta
         result = e == errc::ack_timeout  ? outcome::maybe_persisted
                  : e == errc::queue_full ? outcome::not_sent
                                          : outcome::rejected;
-        holding_ = renumber_ = options_.deduplicate;
+        // A terminated topic's socket takes nothing more, though nobody closes it: opening another one tells.
+        holding_ = holding_ || options_.deduplicate || e == errc::topic_terminated;
+        renumber_ = options_.deduplicate;
     } else if (ack.dropped()) {
         result = outcome::duplicate;
         if (options_.deduplicate && s->attempts == 1 && !options_.initial_sequence_id) {
@@ -444,7 +447,7 @@ inline void publisher::settle_markers() {
         as_marker(n)->bound = window_.next();
         flushes_.push_back(n);
     }
-    if (flushes_.empty()) return;
+    if (flushes_.empty() || awaits_cancels()) return;
     const std::uint64_t oldest = window_.first_live(window_.oldest());
     while (flushes_.front() && as_marker(flushes_.front())->bound <= oldest) finished_.push_back(flushes_.pop_front());
 }
@@ -473,22 +476,8 @@ inline void publisher::end_all(const failure& why) {
 }
 
 inline bool publisher::close_accumulator(instant now) {
-    drain(now);
     const accumulator::remainder rest = submitted_.close();
-    for (node* n = rest.first; n != nullptr;) {
-        node* const after = n->next;
-        if (n->kind == node_kind::message) {
-            if (as_send(n)->counted) give_back();
-            accept(as_send(n), now);
-        } else {
-            as_marker(n)->error = ended_;
-            if (n->kind == node_kind::close)
-                closers_.push_back(n);
-            else
-                finished_.push_back(n);
-        }
-        n = after;
-    }
+    take_over(rest.first, now);
     cancel_requested(now);
     return rest.was_armed;
 }
@@ -503,16 +492,13 @@ inline void publisher::destroy(node* n) noexcept {
         m->group->completion->finish(m->group->completion, false);
 }
 
-inline void publisher::destroy(node_list& list) noexcept {
-    while (node* n = list.pop_front()) destroy(n);
-}
-
 inline void publisher::destroy_all() noexcept {
     // Taken out first: destroying a handler may run anything, this publisher's owner included.
     node* fresh = submitted_.close().first;
     send_node* limbo = cancelled_.exchange(nullptr, std::memory_order_acquire);
+    node_list done = take_finished();
     node_list all;
-    for (node_list* l : {&finished_, &waiting_, &flushes_, &openers_, &closers_}) all.append(std::move(*l));
+    for (node_list* l : {&waiting_, &flushes_, &openers_, &closers_}) all.append(std::move(*l));
     for (std::uint64_t c = window_.oldest(); c != window_.next(); ++c)
         if (window::slot* s = window_.find(c)) all.append(std::move(s->chain));
     waiting_messages_ = live_messages_ = 0;
@@ -524,7 +510,8 @@ inline void publisher::destroy_all() noexcept {
         send_node* const n = std::exchange(limbo, limbo->next_cancelled);
         if (n->stage == send_node::stage_type::settled) all.push_back(n);
     }
-    destroy(all);
+    done.destroy_all();
+    while (node* n = all.pop_front()) destroy(n);
 }
 
 } // namespace core

@@ -39,6 +39,7 @@ struct calls {
     }
 
     static work<bool> has_stream(core_ptr core, std::string name, scope s) {
+        if (const failure f = core->check_name(name, s)) co_return answer<bool>(f, false);
         pulsar::topic_name topic;
         const auto make = on_topic(core, name, s, topic, &pulsar::list_streams_request);
         exchange_result r = co_await core->call(make);
@@ -57,6 +58,7 @@ struct calls {
     }
 
     static work<nothing> delete_stream(core_ptr core, std::string name, scope s) {
+        if (const failure f = core->check_name(name, s)) co_return answer<nothing>(f, {});
         pulsar::topic_name topic;
         const auto make = on_topic(core, name, s, topic, [](const pulsar::caller& who, const pulsar::topic_name& t) {
             return pulsar::delete_stream_request(who, t);
@@ -79,6 +81,7 @@ struct calls {
     static work<std::string> get_otp(core_ptr core) { co_return co_await core->one_time_password(); }
 
     static work<nothing> publish(core_ptr core, std::string name, std::string payload, scope s) {
+        if (const failure f = core->check_name(name, s)) co_return answer<nothing>(f, {});
         pulsar::topic_name topic;
         const auto make = on_topic(core, name, s, topic, [&](const pulsar::caller& who, const pulsar::topic_name& t) {
             return pulsar::publish_request(who, t, payload);
@@ -112,6 +115,7 @@ private:
     }
 
     static work<pulsar::created_stream> create(core_ptr core, std::string name, scope s, bool existing_is_fine) {
+        if (const failure f = core->check_name(name, s)) co_return answer<pulsar::created_stream>(f, {});
         pulsar::topic_name topic;
         const auto make = on_topic(core, name, s, topic, &pulsar::create_stream_request);
         exchange_result r = co_await core->call(make);
@@ -122,6 +126,7 @@ private:
 
     template <class Build>
     static work<std::string> ask(core_ptr core, std::string name, scope s, Build build, const char* what) {
+        if (const failure f = core->check_name(name, s)) co_return answer<std::string>(f, {});
         pulsar::topic_name topic;
         const auto make = on_topic(core, name, s, topic, build);
         exchange_result r = co_await core->call(make);

@@ -44,9 +44,16 @@ public:
     /// A usable credential, another one than that at hand if `fresh`.
     task<strand_type, failure> authorize(bool fresh) {
         if (problem_) co_return problem_;
-        if (fresh && !authority_->renewable())
-            co_return make_failure(errc::unauthorized, "the credential was refused, and there is no other");
         co_return co_await authority_->ensure(http_, service_.api, tls(), fresh);
+    }
+
+    /// Another credential can be had if this one is refused.
+    bool renewable() const noexcept { return authority_ && authority_->renewable(); }
+
+    /// What is wrong with a stream's name: told before anything is sent, the tenant not being known yet.
+    failure check_name(std::string_view stream, scope s) const {
+        if (problem_) return problem_;
+        return pulsar::make_topic(service_.dialect, stream, s, {}, config_.fabric).first;
     }
 
     /// The tenant is known once a credential is.

@@ -128,6 +128,7 @@ private:
             started_ = true;
             failure problem = options_.validate();
             if (!problem) problem = client_->problem();
+            if (!problem) problem = client_->check_name(stream_name_, options_.scope);
             if (problem) return finish(problem, problem);
             set_state(producer_state::connecting);
             const auto report = [self = this->shared_from_this()](std::exception_ptr e) {
@@ -242,8 +243,16 @@ private:
         return asio::co_spawn(client_->strand(), std::move(t), asio::use_awaitable_t<strand_type>());
     }
 
-    void step_failed(const failure& f) {
+    /// With the number of attempts since the last success, of which this was the last.
+    static failure counted(const failure& f, unsigned attempts) {
+        error_details d = f.details ? *f.details : error_details();
+        d.attempts = attempts;
+        return make_failure(f.code, std::move(d));
+    }
+
+    void step_failed(const failure& cause) {
         const bool was_open = session_.next() == step::open;
+        const failure f = was_open ? cause : counted(cause, session_.attempts() + 1);
         const bool renumbering = was_open && f.code == errc::aborted;
         if (was_open) {
             if (closing_socket_) return finish(closed_failure(), {});
@@ -255,13 +264,16 @@ private:
         if (stream_) stream_->close();
         publisher_.lost(f);
         if (publisher_.closing() && publisher_.drained()) return finish(closed_failure(), {});
-        if (session_.failed(f, random_bits<Traits>()) == core::verdict::fatal) return finish(f, f);
+        const core::verdict v = session_.failed(f, random_bits<Traits>());
+        if (v == core::verdict::fatal || (v == core::verdict::fresh_credential && !client_->renewable()))
+            return finish(f, f);
+        const auto wait = v == core::verdict::retry ? session_.delay() : std::chrono::milliseconds(0);
         if (renumbering) session_.succeeded(); // no waiting: the server did nothing wrong
         if (state() != producer_state::draining)
             set_state(was_open || state() == producer_state::reconnecting ? producer_state::reconnecting
                                                                           : producer_state::connecting);
         if (!renumbering && observer_.on_reconnect)
-            tell([f, attempt = session_.attempts(), wait = session_.delay()](const producer_observer& o) {
+            tell([f, attempt = session_.attempts(), wait](const producer_observer& o) {
                 o.on_reconnect(f, attempt, wait);
             });
         settle();

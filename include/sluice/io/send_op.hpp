@@ -31,7 +31,7 @@ public:
         if constexpr (std::is_same_v<handler_executor, Executor>) {
             if (mine == executor) return; // the producer's own work keeps it alive, and completions run there anyway
         }
-        work_.emplace(mine);
+        work_.emplace(asio::prefer(mine, asio::execution::outstanding_work.tracked));
     }
 
     /// In the handler's memory.
@@ -59,7 +59,7 @@ public:
         owner mine{op};
         if (!invoke) return;
         if (!op->work_) return mine.release()->complete();
-        const auto executor = op->work_->get_executor();
+        const auto executor = *op->work_;
         asio::dispatch(executor, std::move(mine));
     }
 
@@ -99,8 +99,12 @@ private:
         std::allocator_traits<decltype(allocator)>::deallocate(allocator, op, 1);
     }
 
+    // No executor_work_guard: Asio 1.22's does not compile for a strand of any_io_executor.
+    using tracked_executor = std::decay_t<decltype(asio::prefer(std::declval<const handler_executor&>(),
+                                                                asio::execution::outstanding_work.tracked))>;
+
     Handler handler_;
-    std::optional<asio::executor_work_guard<handler_executor>> work_{};
+    std::optional<tracked_executor> work_{};
 };
 
 /// How an operation ends: with a code, or, under an awaitable, with an exception.

@@ -138,7 +138,12 @@ private:
                 r.fields.add(std::move(field), std::move(value));
         };
         put("X-Pulsar-Message-ID", std::to_string(m.at.ledger) + ":" + std::to_string(m.at.entry));
-        for (const property& p : m.properties) put("X-Pulsar-PROPERTY-" + p.name, p.value);
+        json_text properties('{');
+        for (const property& p : m.properties) properties.member(p.name, p.value);
+        if (!m.properties.empty()) put("X-Pulsar-PROPERTY", properties.done());
+        std::string clusters;
+        for (const std::string& c : m.replication_clusters) clusters += (clusters.empty() ? "" : ",") + c;
+        if (!clusters.empty()) put("X-Pulsar-replicated-to", clusters);
         if (m.producer_name) put("X-Pulsar-producer-name", *m.producer_name);
         put("X-Pulsar-sequence-id", std::to_string(m.sequence_id));
         put("X-Pulsar-publish-time", iso_date(m.publish_time.time_since_epoch().count() / 1'000'000));

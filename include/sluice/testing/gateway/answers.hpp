@@ -156,7 +156,7 @@ inline std::string http_date(time_point t) {
     return {text, static_cast<std::size_t>(n)};
 }
 
-/// `2026-11-24T20:18:50.848Z`, as Pulsar writes milliseconds since 1970.
+/// `2026-11-24T20:18:50.848Z`, as Pulsar writes milliseconds since 1970: no zeros at the end of the fraction.
 inline std::string iso_date(std::int64_t ms) {
     using namespace std::chrono;
     const sys_time<milliseconds> t{milliseconds(ms)};
@@ -168,7 +168,10 @@ inline std::string iso_date(std::int64_t ms) {
                                 static_cast<unsigned>(ymd.month()), static_cast<unsigned>(ymd.day()),
                                 static_cast<int>(time.hours().count()), static_cast<int>(time.minutes().count()),
                                 static_cast<int>(time.seconds().count()), static_cast<int>(time.subseconds().count()));
-    return {text, static_cast<std::size_t>(n)};
+    std::string_view shortest(text, static_cast<std::size_t>(n) - 1); // the `Z` comes back
+    while (shortest.ends_with('0') && !shortest.ends_with(".0")) shortest.remove_suffix(1);
+    if (shortest.ends_with(".0")) shortest.remove_suffix(2);
+    return std::string(shortest) + "Z";
 }
 
 /// A request's target in its parts: the path's segments and the query, decoded.
