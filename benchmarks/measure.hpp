@@ -142,7 +142,11 @@ public:
     bool running() const noexcept { return phase_ != over; }
 
     /// True for some of the messages, evenly spread, whose latency is worth the two looks at the clock.
-    bool sample() noexcept { return ++asked_ % stride() == 0; }
+    bool sample() noexcept {
+        if (--until_sample_ != 0) return false;
+        until_sample_ = stride();
+        return true;
+    }
     void latency(clock::time_point sent, clock::time_point now, std::uint64_t times = 1) noexcept {
         if (phase_ == measuring) latencies_.add(now - sent, times);
     }
@@ -200,7 +204,7 @@ private:
     phase phase_ = warming;
     std::uint64_t acknowledged_ = 0;
     std::uint64_t next_look_ = 0;
-    std::uint64_t asked_ = 0;
+    std::uint64_t until_sample_ = 1;
     edge none_{}, begin_{}, end_{};
     histogram latencies_;
 };

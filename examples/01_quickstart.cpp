@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-// The vendor's quickstart in C++: a stream, a producer with its options, a message every second, each one acknowledged.
+// The vendor's quickstart: a stream, a producer with its options, a message every second until it is told to stop.
 #include <sluice.hpp>
 #include <sluice/testing/gateway.hpp>
 

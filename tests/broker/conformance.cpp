@@ -3,7 +3,6 @@
 #include "cases.hpp"
 #include "servers.hpp"
 
-#include <cstdlib>
 #include <exception>
 #include <fstream>
 #include <iostream>
@@ -17,19 +16,18 @@ using namespace conformance;
 constexpr const char* usage = R"(usage: conformance --gateway [OPTION...]
        conformance --url ws://127.0.0.1:PORT --admin http://127.0.0.1:PORT [OPTION...]
   --secure-url wss://localhost:PORT --ca FILE   the same Pulsar over TLS, and who signed its certificate
-  --token TOKEN                                 of a super user; or in the environment, SLUICE_TEST_TOKEN
+  --token TOKEN --stranger TOKEN                of a super user, and of a role that may do nothing
   --version V                                   the Pulsar's release, 4.0.7 unless said
   --only TEXT                                   only cases whose names hold the text
 )";
 
 struct settings {
     bool gateway = false;
-    std::string url{}, admin{}, secure_url{}, ca_file{}, token{}, version = "4.0.7", only{};
+    std::string url{}, admin{}, secure_url{}, ca_file{}, token{}, stranger{}, version = "4.0.7", only{};
 };
 
 settings read_arguments(int argc, char** argv) {
     settings s;
-    if (const char* token = std::getenv("SLUICE_TEST_TOKEN")) s.token = token;
     const std::map<std::string, std::string settings::*> options{
         {"--url", &settings::url},         {"--admin", &settings::admin}, {"--secure-url", &settings::secure_url},
         {"--ca", &settings::ca_file},      {"--token", &settings::token}, {"--version", &settings::version},
@@ -73,7 +71,8 @@ std::vector<std::unique_ptr<target>> make_targets(const settings& s) {
             server->address = {asio::ip::make_address(admin.value.host), admin.value.port};
             server->url = url;
             server->token = s.token;
-            server->early_events = !s.version.starts_with("3.0.");
+            server->stranger = s.stranger;
+            server->is_pulsar_3_0 = s.version.starts_with("3.0.");
             targets.push_back(std::move(server));
         };
         add(s.url);

@@ -124,7 +124,7 @@ void event_times(target& server) {
                                                  951'782'399'999ms,      // before 29 February 2000
                                                  4'107'542'400'000ms,    // 1 March 2100
                                                  253'402'300'799'999ms}; // the last of the year 9999
-    if (server.early_events) times.insert(times.end(), {-1ms, -1000ms, -62'135'596'800'000ms});
+    if (!server.is_pulsar_3_0) times.insert(times.end(), {-1ms, -1000ms, -62'135'596'800'000ms});
     std::vector<message> messages;
     for (const auto t : times) {
         messages.emplace_back("at " + std::to_string(t.count()));

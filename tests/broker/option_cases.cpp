@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 // What the proxy reads of the socket's query, as far as it can be seen from outside.
 #include "cases.hpp"
+#include "relay.hpp"
 
 #include <algorithm>
 #include <set>
@@ -221,8 +222,11 @@ void over_tls(target& server) {
     sluice::client_config unknown = secure.config();
     unknown.tls.ca_pem.clear();
     run([&](asio::any_io_executor executor) { return distrusts(executor, unknown, "an unknown authority"); });
+    // The same server, by an address that is not in its certificate.
+    const web::url_result where = web::parse_url(secure.url);
+    relay elsewhere({asio::ip::address_v4::loopback(), where.value.port}, {}, asio::ip::make_address("127.0.0.2"));
     sluice::client_config other_name = secure.config();
-    other_name.url.replace(other_name.url.find("localhost"), 9, "127.0.0.2");
+    other_name.url = "wss://127.0.0.2:" + std::to_string(elsewhere.endpoint().port());
     run([&](asio::any_io_executor executor) { return distrusts(executor, other_name, "another host's certificate"); });
 }
 

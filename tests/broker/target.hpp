@@ -70,10 +70,10 @@ public:
     std::string url{};          ///< of the client
     std::string ca_pem{};       ///< with a `wss` URL
     std::string token{};        ///< of somebody who may do everything; empty: the server asks for none
+    std::string stranger{};     ///< a token of somebody who may do nothing; empty: there is none
     target* secure = nullptr;   ///< the same server, or one like it, over TLS
     bool is_pulsar = false;     ///< has what the gateway does not model: partitions, compression at the broker
-    bool early_events = true;   ///< takes event times before 1970, which Pulsar 3.0 does not
-    bool quotes_frames = false; ///< its error texts quote the message, as Pulsar's before 3.2 do
+    bool is_pulsar_3_0 = false; ///< whose JSON errors read otherwise, and which takes no event times before 1970
 
     /// What a row of the table tells beside its name.
     std::string note{};

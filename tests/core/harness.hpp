@@ -317,6 +317,8 @@ public:
     /// A marker that completed without an error.
     bool passed(int id) const { return done(id) && results.at(id).invoked && !results.at(id).error; }
 
+    int next_id() const { return next_id_; } ///< of the next node
+
     std::size_t last_write = 0;
     int pings = 0;
     int close_code = 0;

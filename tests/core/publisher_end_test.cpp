@@ -279,7 +279,8 @@ struct group : core::node, core::send_group {
         completion = this;
         settled = [](core::send_group* g, core::send_node* m) {
             auto* const self = static_cast<group*>(g);
-            CHECK(m->message.payload().empty()); // the view is dropped
+            if (m->stage == core::send_node::stage_type::settled)
+                CHECK(m->message.payload().empty()); // the view is dropped
             self->codes.push_back(m->error.code);
             self->outcomes.push_back(m->result.outcome);
             return --self->left == 0;
@@ -334,6 +335,7 @@ TEST_CASE("group: cancelled member by member, with one link late") {
     group g(h, 3);
     for (group::member& m : g.members) m.cancellable = true;
     g.submit();
+    h.drain();
     h.open();
     h.write_all();
     for (group::member& m : g.members) m.cancel = core::cancel_state::requested;
@@ -381,7 +383,6 @@ TEST_CASE("destroy_all: every node in every place, uncalled, once") {
     const int undrained = h.submit("undrained", true);
     REQUIRE(h.request(undrained));
     h.link(undrained);
-    h.make_marker(core::node_kind::open);
     h.pub.lost({});
     h.mark(core::node_kind::open);
 
@@ -392,8 +393,7 @@ TEST_CASE("destroy_all: every node in every place, uncalled, once") {
         CHECK_FALSE(h.results[id].invoked);
     }
     CHECK(h.done(answered));
-    CHECK(h.alive == 1); // the marker that was never submitted
-    h.alive = 0;
+    CHECK(h.alive == 0);
     h.pub.destroy_all(); // nothing left
 }
 

@@ -48,7 +48,7 @@ public:
         producer_fate& fate = history_.producers[a.producer];
         if (a.what == deed::cancel) {
             world_.note("producer ", a.producer, ": cancel");
-            fate.cancelled = true;
+            fate.cancelled_at = world_.now();
             return p->cancel();
         }
         if (a.what == deed::destroy) return destroy(a.producer);

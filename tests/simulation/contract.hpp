@@ -130,7 +130,7 @@ private:
         const producer_fate& fate = history_.producers[m.producer];
         const sluice::producer_options& o = schedule_.options;
         if (m.ec == asio::error::operation_aborted)
-            return m.operation->cancelled || fate.cancelled || fate.destroyed;
+            return m.operation->cancelled || fate.destroyed || m.sent_at <= fate.cancelled_at + cancel_takes();
         if (m.ec == errc::closed) return fate.closing;
         if (m.ec == errc::send_timeout || m.ec == errc::ack_timeout)
             return m.timeout.count() != 0 && m.done_at - m.sent_at >= m.timeout;
@@ -139,6 +139,9 @@ private:
             return o.when_full == sluice::when_full::fail || m.operation->plan->what == deed::try_push;
         return false;
     }
+    /// A cancellation of the producer reaches its strand when the machine comes to it, and takes along what has been
+    /// sent until then.
+    nanoseconds cancel_takes() const { return schedule_.pace == 0 ? 0ms : 50ms; }
     /// A time-out is noticed by a tick, and so is a message that was sent while others waited.
     void check_time(std::size_t i, const sent_message& m) {
         if (schedule_.pace != 0 || m.timeout.count() == 0) return; // a slow machine may be late

@@ -44,7 +44,8 @@ struct started_operation {
 
 /// What was done to a producer as a whole.
 struct producer_fate {
-    bool cancelled = false, closing = false, closed = false, destroyed = false;
+    bool closing = false, closed = false, destroyed = false;
+    nanoseconds cancelled_at{-1};
     bool failed = false; ///< its observer was told of an end with a cause
     unsigned connections = 0;
 };

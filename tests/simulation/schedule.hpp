@@ -101,7 +101,7 @@ private:
     void draw_options() {
         sluice::producer_options& o = s_.options;
         o.send_timeout = d_.pick<std::chrono::milliseconds>({0ms, 64ms, 500ms, 5s, 30s, 30s});
-        o.max_pending_messages = d_.pick({1, 2, 5, 20, 1000});
+        o.max_pending_messages = d_.pick({1, 2, 5, 20, 1000, 1000});
         if (d_.percent(25)) {
             o.batching_enabled = true;
             o.batching_max_messages = d_.pick({1, 3, 1000});
@@ -194,7 +194,8 @@ private:
                           deed::try_push});
         a.producer = d_.below(s_.producers);
         a.subject = s_.operations++;
-        const std::size_t n = a.what == deed::send_all ? d_.between<std::size_t>(1, 8) : 1;
+        std::size_t n = 1;
+        if (a.what == deed::send_all) n = d_.percent(4) ? d_.between<std::size_t>(60, 120) : d_.between<std::size_t>(1, 8);
         for (std::size_t i = 0; i < n; ++i) a.sizes.push_back(draw_size());
         if (d_.percent(10)) a.own_timeout = d_.pick<std::chrono::milliseconds>({20ms, 2s});
         a.handler = d_.pick({home::producer, home::producer, home::strand, home::elsewhere});

@@ -15,6 +15,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <limits>
 #include <optional>
 #include <string>
 
@@ -156,6 +157,8 @@ public:
     }
 
 private:
+    static constexpr std::uint64_t all_sure = std::numeric_limits<std::uint64_t>::max();
+
     std::int64_t number_of(std::uint64_t context) const noexcept {
         return first_sequence_id_ + static_cast<std::int64_t>(context);
     }
@@ -163,12 +166,15 @@ private:
     void accept(send_node* n, instant now);
     static instant deadline_after(instant now, std::chrono::milliseconds limit) noexcept;
     failure misfit(const message_view& m, std::uint64_t context) const;
-    void finish_settled(send_node* n);
+    static void conclude(send_node* n, failure error, outcome o, node_list& done);
+    static bool begin_completing(send_node* n) noexcept;
+    static void finish_settled(send_node* n, node_list& done);
     void leave_window(send_node* n);
     static void destroy(node* n) noexcept;
     bool append_again(std::uint64_t context);
     bool append_new(send_node* n);
     void append_frame(const message_view& m, std::uint64_t context);
+    static outcome outcome_of(errc refusal, std::uint32_t attempts) noexcept;
     failure acknowledged(const pulsar::acknowledgement& ack, instant now);
     void settle(send_node* n, failure error, outcome o);
     void abandon(send_node* n, const failure& error);
@@ -200,9 +206,11 @@ private:
     std::uint64_t cursor_ = 0;   ///< the contexts below it have been encoded for this socket
     std::uint64_t expected_ = 0; ///< `deduplicate`: the context whose number the broker will give next
     bool holding_ = false;       ///< no more frames on this socket: see `wants_reopen`
-    bool renumber_ = false;      ///< a refusal may or may not have taken a number
-    bool alone_ = false;         ///< this socket was opened with the proxy's batching off
-    std::uint64_t old_end_ = 0;  ///< the contexts below it were there before this socket
+    /// `deduplicate`: the message of this context was refused, and may or may not have taken a number: those of the
+    /// messages behind it on this socket are ours or lower.
+    std::uint64_t unsure_from_ = all_sure;
+    bool alone_ = false;        ///< this socket was opened with the proxy's batching off
+    std::uint64_t old_end_ = 0; ///< the contexts below it were there before this socket
 
     bool closing_ = false;
     failure ended_{};

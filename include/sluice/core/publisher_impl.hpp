@@ -95,7 +95,7 @@ inline void publisher::cancel_requested(instant now) {
         n->cancel.store(cancel_state::completing, std::memory_order_relaxed);
         if (n->stage == send_node::stage_type::settled) {
             --limbo_;
-            finish_settled(n); // the strand had a result, and waited for this link
+            finish_settled(n, finished_); // the strand had a result, and waited for this link
         } else {
             n->cancellable = false;
             abandon(n, failure{errc::aborted, nullptr});
@@ -167,7 +167,8 @@ inline void publisher::opened(web::bytes_view upgrade_surplus) {
     socket_->feed(upgrade_surplus);
     cursor_ = window_.oldest();
     old_end_ = window_.next();
-    holding_ = renumber_ = false;
+    holding_ = false;
+    unsure_from_ = all_sure;
     last_cause_ = timeout_ = ack_timeout_ = failure{};
     numbers_.connections.add();
     finish_openers({});
@@ -189,13 +190,14 @@ inline void publisher::lost(const failure& cause) {
         if (!s) continue;
         if (s->state == window::slot_state::tombstone) {
             window_.release(c);
-        } else if (renumber_ && c < cursor_) {
-            // A refusal left the numbering unknown: sent again under its number, it could be taken for a repeat.
+        } else if (c >= unsure_from_ && c < cursor_) {
+            // Nobody knows its number at the broker: sent again under ours, it could be taken for a repeat.
             while (node* n = s->chain.front()) abandon(as_send(n), failure{errc::connection_lost, cause.details});
         }
     }
     cursor_ = window_.oldest();
-    holding_ = renumber_ = false;
+    holding_ = false;
+    unsure_from_ = all_sure;
     settle_markers();
     publish_numbers();
 }
@@ -312,6 +314,12 @@ inline failure publisher::end_of_stream(instant now) {
     return received(0, now);
 }
 
+/// What a refusal says of its message: on a resend no more than that this attempt did not store it.
+inline outcome publisher::outcome_of(errc refusal, std::uint32_t attempts) noexcept {
+    if (refusal == errc::ack_timeout || attempts > 1) return outcome::maybe_persisted;
+    return refusal == errc::queue_full ? outcome::not_sent : outcome::rejected;
+}
+
 inline failure publisher::acknowledged(const pulsar::acknowledgement& ack, instant now) {
     if (!ack.has_context && !ack.ok) // its text may quote the message
         return make_failure(errc::unexpected_answer,
@@ -329,19 +337,19 @@ inline failure publisher::acknowledged(const pulsar::acknowledgement& ack, insta
         if (e == errc::connection_closed) return refusal;
         // An ambiguous answer: with deduplication it is safe to ask again.
         if (e == errc::ack_timeout && options_.deduplicate) return refusal;
-        result = e == errc::ack_timeout  ? outcome::maybe_persisted
-                 : e == errc::queue_full ? outcome::not_sent
-                                         : outcome::rejected;
+        result = outcome_of(e, s->attempts);
         // A terminated topic's socket takes nothing more, though nobody closes it: opening another one tells.
         holding_ = holding_ || options_.deduplicate || e == errc::topic_terminated;
-        renumber_ = options_.deduplicate;
+        if (options_.deduplicate) unsure_from_ = std::min(unsure_from_, ack.context);
     } else if (ack.dropped()) {
         result = outcome::duplicate;
-        if (options_.deduplicate && s->attempts == 1 && !options_.initial_sequence_id) {
+        const bool first_time = s->attempts == 1 && !options_.initial_sequence_id;
+        if (ack.context > unsure_from_)
+            refusal = make_failure(errc::rejected, "behind a refused message: taken for a repeat by the broker");
+        else if (options_.deduplicate && first_time)
             refusal = make_failure(errc::sequence_in_use, "dropped by the broker as a repeat of number " +
                                                               std::to_string(number_of(ack.context)));
-            result = outcome::rejected;
-        }
+        if (refusal) result = first_time ? outcome::rejected : outcome::maybe_persisted;
     }
     if (!refusal) {
         const std::int64_t number = number_of(ack.context);
@@ -366,56 +374,44 @@ inline failure publisher::acknowledged(const pulsar::acknowledgement& ack, insta
 /// The message has its result. It is in no list any more; its bytes are not looked at again.
 inline void publisher::settle(send_node* n, failure error, outcome o) {
     deadlines_.remove(n);
-    n->message = message_view();
-    n->result.outcome = o;
     if (n->stage == send_node::stage_type::in_window) n->result.sequence_id = number_of(n->context);
-    if (error) {
-        numbers_.failed.add();
-        n->result.info = error.details;
-        n->error = std::move(error);
-    } else {
-        (o == outcome::duplicate ? numbers_.duplicates : numbers_.persisted).add();
-    }
-    n->stage = send_node::stage_type::settled;
-    if (n->waiter) { // a push that never got room
-        n->waiter->error = n->error;
-        finished_.push_back(std::exchange(n->waiter, nullptr));
-    }
-    if (n->cancellable) {
-        cancel_state idle = cancel_state::idle;
-        if (!n->cancel.compare_exchange_strong(idle, cancel_state::completing, std::memory_order_acq_rel)) {
-            ++limbo_;
-            return;
-        }
-    }
-    finish_settled(n);
+    (error ? numbers_.failed : o == outcome::duplicate ? numbers_.duplicates : numbers_.persisted).add();
+    conclude(n, std::move(error), o, finished_);
+    if (n->cancellable && !begin_completing(n))
+        ++limbo_;
+    else
+        finish_settled(n, finished_);
 }
 
 inline void publisher::refuse(send_node* n, const failure& why, node_list& done) {
+    conclude(n, why, outcome::not_sent, done);
+    begin_completing(n); // a cancellation that comes now finds nobody to tell
+    finish_settled(n, done);
+}
+
+inline void publisher::conclude(send_node* n, failure error, outcome o, node_list& done) {
     n->message = message_view();
     n->stage = send_node::stage_type::settled;
-    n->result.outcome = outcome::not_sent;
-    n->result.info = why.details;
-    n->error = why;
-    if (n->waiter) {
-        n->waiter->error = why;
+    n->result.outcome = o;
+    n->result.info = error.details;
+    n->error = std::move(error);
+    if (n->waiter) { // a push that never got room
+        n->waiter->error = n->error;
         done.push_back(std::exchange(n->waiter, nullptr));
     }
-    // A cancellation that comes now finds nobody to tell.
+}
+
+/// False: a cancellation was quicker, and its link is on the way.
+inline bool publisher::begin_completing(send_node* n) noexcept {
     cancel_state idle = cancel_state::idle;
-    n->cancel.compare_exchange_strong(idle, cancel_state::completing, std::memory_order_acq_rel);
+    return n->cancel.compare_exchange_strong(idle, cancel_state::completing, std::memory_order_acq_rel);
+}
+
+inline void publisher::finish_settled(send_node* n, node_list& done) {
     if (!n->group)
         done.push_back(n);
     else if (n->group->settled(n->group, n))
         done.push_back(n->group->completion);
-}
-
-inline void publisher::finish_settled(send_node* n) {
-    if (!n->group) {
-        finished_.push_back(n);
-    } else if (n->group->settled(n->group, n)) {
-        finished_.push_back(n->group->completion);
-    }
 }
 
 /// The waiter leaves before the answer. What may be on its way keeps its place in the window as a tombstone.

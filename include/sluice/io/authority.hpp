@@ -5,15 +5,14 @@
 #include <sluice/config.hpp>
 #include <sluice/io/credential_bridge.hpp>
 #include <sluice/io/http_client.hpp>
-#include <sluice/io/wakeup.hpp>
 #include <sluice/pulsar/rest.hpp>
 
 #include <chrono>
-#include <deque>
 #include <memory>
 #include <optional>
 #include <string>
 #include <utility>
+#include <vector>
 
 namespace sluice {
 inline namespace v1 {
@@ -23,6 +22,8 @@ namespace io {
 template <class Strand, class Traits>
 class authority {
 public:
+    using timer_type = typename Traits::template timer<Strand>;
+
     authority(const Strand& strand, const client_config& config, sluice::dialect dialect)
         : strand_(strand),
           auth_(config.auth),
@@ -52,9 +53,12 @@ public:
                                  bool fresh) {
         const std::uint64_t seen = generation_;
         while (busy_) { // somebody else asks already
-            wakeup turn;
-            waiting_.push_back(&turn);
-            co_await turn.async_wait(asio::use_awaitable_t<Strand>());
+            // A timer, for the context destroys what waits on one; a waiter that keeps itself would be a circle.
+            const auto turn = std::make_shared<timer_type>(strand_);
+            turn->expires_after(limits_.credential);
+            waiting_.push_back(turn);
+            std::error_code ignored;
+            co_await turn->async_wait(into<Strand>(ignored));
         }
         if (!renewable()) co_return failure{};
         if (generation_ != seen && fresh) co_return failure{}; // renewed while we waited
@@ -64,7 +68,7 @@ public:
             authority& a;
             ~turn_guard() {
                 a.busy_ = false;
-                for (wakeup* w : std::exchange(a.waiting_, {})) w->wake();
+                for (const auto& turn : std::exchange(a.waiting_, {})) turn->cancel();
             }
         } guard{*this};
         busy_ = true;
@@ -113,25 +117,26 @@ private:
 
     task<Strand, failure> ask(const credential_source& source) {
         struct reply {
+            explicit reply(const Strand& strand) : limit(strand) {}
+            timer_type limit;
             failure error{};
             credential value{};
             bool there = false;
-            wakeup arrived{};
         };
-        const auto answer = std::make_shared<reply>();
-        watchdog<typename Traits::template timer<Strand>> limit(strand_);
-        limit.arm(limits_.credential, [answer] { answer->arrived.wake(); });
+        const auto answer = std::make_shared<reply>(strand_);
+        answer->limit.expires_after(limits_.credential);
         const asio::any_io_executor executor = strand_;
         source.ask(&executor, [answer, strand = strand_](failure f, credential c) {
             asio::dispatch(strand, [answer, f = std::move(f), c = std::move(c)]() mutable {
                 answer->error = std::move(f);
                 answer->value = std::move(c);
                 answer->there = true;
-                answer->arrived.wake();
+                answer->limit.cancel();
             });
         });
-        co_await answer->arrived.async_wait(asio::use_awaitable_t<Strand>());
-        limit.disarm();
+        std::error_code ec;
+        if (!answer->there) co_await answer->limit.async_wait(into<Strand>(ec));
+        if (!answer->there && ec) co_return failure{ec, nullptr}; // cancelled
         if (!answer->there)
             co_return make_failure(errc::request_timeout, "credential_source: no answer within " +
                                                               std::to_string(limits_.credential.count()) + " ms");
@@ -151,7 +156,7 @@ private:
     std::optional<std::chrono::nanoseconds> expires_{};
     bool busy_ = false;
     std::uint64_t generation_ = 0;
-    std::deque<wakeup*> waiting_{};
+    std::vector<std::shared_ptr<timer_type>> waiting_{};
 };
 
 } // namespace io

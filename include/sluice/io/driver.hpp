@@ -452,13 +452,15 @@ private:
                                                         std::to_string(options_.close_timeout.count()) + " ms");
             return finish(closed_failure(), {}, late);
         }
-        const bool outstanding = publisher_.messages() != 0 || publisher_.has_deadlines() || publisher_.closing();
+        // Not armed (a write is stalled, say), the accumulator wakes nobody: what is sent meanwhile is taken over by ticks.
+        const bool outstanding = publisher_.messages() != 0 || publisher_.has_deadlines() || publisher_.closing() ||
+                                 !wake_due_;
         // One fast tick more than needed: a producer that sends now and then starts no timer each time.
         if (outstanding || busy_) {
             busy_ = outstanding;
             wait_tick(pace::fast);
         } else if (publisher_.is_open() && options_.ping_interval.count() != 0) {
-            publisher_.idle();
+            if (!writing_) publisher_.idle(); // a write under way reads the arena
             wait_tick(pace::slow);
         } else {
             pace_ = pace::off;
