@@ -29,9 +29,9 @@ struct settings {
 settings read_arguments(int argc, char** argv) {
     settings s;
     const std::map<std::string, std::string settings::*> options{
-        {"--url", &settings::url},         {"--admin", &settings::admin}, {"--secure-url", &settings::secure_url},
-        {"--ca", &settings::ca_file},      {"--token", &settings::token}, {"--version", &settings::version},
-        {"--only", &settings::only},
+        {"--url", &settings::url},     {"--admin", &settings::admin}, {"--secure-url", &settings::secure_url},
+        {"--ca", &settings::ca_file},  {"--token", &settings::token}, {"--stranger", &settings::stranger},
+        {"--version", &settings::version}, {"--only", &settings::only},
     };
     for (int i = 1; i < argc; ++i) {
         const std::string name = argv[i];

@@ -47,11 +47,14 @@ public:
     }
 
     void write(web::bytes_view bytes) {
+        if (const std::error_code ec = try_write(bytes)) throw failed("writing: " + ec.message());
+    }
+    std::error_code try_write(web::bytes_view bytes) {
         std::error_code ec;
         asio::async_write(socket_, asio::buffer(bytes.data(), bytes.size()),
                           [&](const std::error_code& e, std::size_t) { ec = e; });
         wait("writing");
-        if (ec) throw failed("writing: " + ec.message());
+        return ec;
     }
     /// 0: the end of the stream, a reset included.
     std::size_t read(std::span<std::byte> room) {
@@ -180,12 +183,11 @@ private:
         if (!ws_.send(op, web::as_bytes(payload), fin)) throw failed("the socket is closed");
         write_output();
     }
+    /// A server that goes away while it is written to has said why: the reader finds it.
     void write_output() {
-        while (!ws_.output().empty()) {
-            const web::bytes_view out = ws_.output();
-            connection_.write(out);
-            ws_.consume_output(out.size());
-        }
+        const web::bytes_view out = ws_.output();
+        if (!out.empty()) connection_.try_write(out);
+        ws_.consume_output(out.size());
     }
     std::optional<std::string> step() {
         if (texts_.empty() && !ended_) take_event();
@@ -204,10 +206,7 @@ private:
             case kind::close:
             case kind::error:
                 ended_ = ending{e.close_code, std::string(e.reason)};
-                try {
-                    write_output();
-                } catch (const failed&) { // the server may have gone already
-                }
+                write_output();
                 return;
             case kind::none: break;
             default: continue;

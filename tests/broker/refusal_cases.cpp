@@ -115,7 +115,7 @@ void raw_credentials(target& server) {
 
 /// Opens, sends, and expects both to end with the same.
 asio::awaitable<void> ends_with(asio::any_io_executor executor, const sluice::client_config& config,
-                                const std::string& topic, sluice::errc expected, int status, std::string_view text) {
+                                std::string topic, sluice::errc expected, int status, std::string_view text) {
     any_producer producer = make_producer(executor, config, topic);
     std::error_code opening;
     co_await producer.async_open(asio::redirect_error(asio::use_awaitable, opening));

@@ -15,6 +15,19 @@ using sluice::core::instant;
 using sluice::core::never;
 using sluice::core::send_node;
 
+TEST_CASE("deadlines: from a limit") {
+    using sluice::core::deadline_after;
+    using std::chrono::milliseconds;
+    CHECK(deadline_after(instant(5), milliseconds(2)) == instant(2'000'005));
+    CHECK(deadline_after(instant(5), milliseconds(0)) == never);
+    CHECK(deadline_after(instant(5), milliseconds(-1)) == never);
+    CHECK(deadline_after(instant(5), milliseconds::max()) == never);
+    CHECK(deadline_after(instant(5), milliseconds::min()) == never);
+    CHECK(deadline_after(never - milliseconds(10), milliseconds(9)) == never - milliseconds(1));
+    CHECK(deadline_after(never - milliseconds(10), milliseconds(10)) == never);
+    CHECK(deadline_after(never - milliseconds(10), milliseconds(11)) == never);
+}
+
 TEST_CASE("deadlines: none") {
     deadlines d;
     CHECK(d.empty());

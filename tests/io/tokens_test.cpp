@@ -23,15 +23,14 @@ using asio::deferred;
 /// Runs the context on a thread of its own while somebody else waits.
 class background {
 public:
-    explicit background(asio::io_context& context)
-        : work_(asio::make_work_guard(context)), thread_([&context] { context.run(); }) {}
+    explicit background(asio::io_context& context) : context_(context), thread_([&context] { context.run(); }) {}
     ~background() {
-        work_.reset();
+        context_.stop(); // the gateway never ends by itself
         thread_.join();
     }
 
 private:
-    asio::executor_work_guard<asio::io_context::executor_type> work_;
+    asio::io_context& context_;
     std::thread thread_;
 };
 

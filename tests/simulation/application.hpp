@@ -29,8 +29,13 @@ public:
 
     application(world& w, const schedule& s, history& h, asio::io_context& context, asio::io_context& elsewhere,
                 sluice::client_config config)
-        : world_(w), schedule_(s), history_(h), executor_(context.get_executor()),
-          elsewhere_(elsewhere.get_executor()), strand_(executor_), client_(executor_, std::move(config)) {
+        : world_(w),
+          schedule_(s),
+          history_(h),
+          executor_(context.get_executor()),
+          elsewhere_(elsewhere.get_executor()),
+          strand_(executor_),
+          client_(executor_, std::move(config)) {
         for (std::size_t i = 0; i < s.producers; ++i)
             producers_.push_back(std::make_unique<producer_type>(client_, stream_name(i), s.options, observe(i)));
     }
@@ -83,7 +88,8 @@ private:
         o.on_disconnect = [this, i, t = tracer_](const sluice::failure& f) {
             world_.note("producer ", i, ": lost: ", f.code.message(), f.details ? ": " + f.details->text : "");
         };
-        o.on_reconnect = [this, i, t = tracer_](const sluice::failure& f, unsigned attempt, std::chrono::milliseconds d) {
+        o.on_reconnect = [this, i, t = tracer_](const sluice::failure& f, unsigned attempt,
+                                                std::chrono::milliseconds d) {
             world_.note("producer ", i, ": attempt ", attempt, " in ", d.count(), " ms, for ", f.code.message(),
                         f.details ? ": " + f.details->text : "");
         };
@@ -123,6 +129,7 @@ private:
         if (op.initiating) world_.violated(title(op), ": completed inside the initiating call");
         if (!at_home(op)) world_.violated(title(op), ": completed on another executor");
         if (op.plan->what == deed::flush || op.plan->what == deed::close) check_all_before(op);
+        if (op.plan->then >= 0) perform(schedule_.consequences[static_cast<std::size_t>(op.plan->then)]);
     }
     bool at_home(const started_operation& op) const {
         const home h = op.plan->what == deed::send_awaited ? home::producer : op.plan->handler;
@@ -133,7 +140,8 @@ private:
     void check_all_before(const started_operation& op) {
         for (std::size_t i = 0; i < op.before; ++i) {
             const sent_message& m = history_.messages[i];
-            if (m.producer == op.plan->producer && m.operation->plan->handler == home::producer && m.results == 0)
+            if (m.producer == op.plan->producer && m.operation->plan->handler == home::producer &&
+                op.plan->handler == home::producer && m.results == 0)
                 world_.violated(title(op), ": message ", i, " is not completed");
         }
     }
@@ -142,8 +150,8 @@ private:
         m.ec = ec;
         m.receipt = r;
         m.done_at = world_.now();
-        world_.note("  message ", m.content.payload.substr(0, m.content.payload.find(':')), ": ", ec.message(), ", outcome ",
-                    static_cast<int>(r.outcome), ", number ", r.sequence_id);
+        world_.note("  message ", m.content.payload.substr(0, m.content.payload.find(':')), ": ", ec.message(),
+                    ", outcome ", static_cast<int>(r.outcome), ", number ", r.sequence_id);
     }
 
     // Starting
@@ -159,7 +167,8 @@ private:
         case deed::send: p.async_send(message(op, a.sizes[0]).content, on(on_receipt(op))); break;
         case deed::send_borrowed: {
             sent_message& m = message(op, a.sizes[0]);
-            p.async_send(sluice::borrow(m.content), on([call = on_receipt(op), &m](std::error_code ec, sluice::receipt r) {
+            p.async_send(sluice::borrow(m.content),
+                         on([call = on_receipt(op), &m](std::error_code ec, sluice::receipt r) {
                              call(ec, r);
                              m.content.payload.assign(m.content.payload.size(), '?'); // nobody may read it any more
                          }));
@@ -173,9 +182,7 @@ private:
                                                         }));
             break;
         case deed::send_all: start_all(p, op, on); break;
-        case deed::push:
-            p.async_push(message(op, a.sizes[0]).content, on_result(op), on(on_code(op)));
-            break;
+        case deed::push: p.async_push(message(op, a.sizes[0]).content, on_result(op), on(on_code(op))); break;
         case deed::try_push: {
             sent_message& m = message(op, a.sizes[0]);
             op.refused = !p.try_push(m.content, on_result(op));
@@ -194,7 +201,13 @@ private:
                 call(ec);
             }));
             break;
-        default: break;
+        case deed::ensure_stream:
+            client_.async_ensure_stream(stream_name(a.producer), sluice::scope::global,
+                                        on([call = on_code(op)](std::error_code ec, sluice::created_stream) { call(ec); }));
+            break;
+        case deed::cancel_one:
+        case deed::cancel:
+        case deed::destroy: break;
         }
     }
     /// Its coroutine was cancelled, or the producer destroyed, before it came to its send.
@@ -207,7 +220,7 @@ private:
         const auto views = std::make_shared<std::vector<sluice::message_view>>();
         for (const std::size_t size : op.plan->sizes) views->push_back(message(op, size).content);
         p.async_send_all(*views, on([this, keep = shared_from_this(), views, &op](std::error_code ec,
-                                                                                   std::vector<sluice::result> all) {
+                                                                                  std::vector<sluice::result> all) {
             if (all.size() != op.messages) world_.violated("send_all: ", all.size(), " results");
             for (std::size_t i = 0; i < all.size(); ++i)
                 result_of(history_.messages[op.first + i], all[i].ec, all[i].value);
@@ -245,7 +258,7 @@ private:
 
     std::string title(const started_operation& op) const {
         constexpr const char* names[] = {"send", "send borrowed", "send awaited", "send_all", "push",  "try_push",
-                                         "open", "flush",         "cancel one",   "cancel",   "close", "destroy"};
+                                         "open", "flush",         "cancel one",   "cancel",   "close", "ensure_stream", "destroy"};
         return "operation " + std::to_string(op.plan->subject) + " (" + names[static_cast<int>(op.plan->what)] +
                ", producer " + std::to_string(op.plan->producer) + ")";
     }

@@ -36,7 +36,8 @@ public:
                 return c.step.complete(asio::error::connection_refused);
             }
             c.peer_ = std::make_unique<testing::peer>(c.server_.model, c.server_.wall_time());
-            c.world_.note("line ", c.number_, ": connected, with fault \"", to_string(c.fault_.kind), "\" at ", c.fault_.at);
+            c.world_.note("line ", c.number_, ": connected, with fault \"", to_string(c.fault_.kind), "\" at ",
+                          c.fault_.at);
             c.after_peer();
             c.step.complete({});
         });
@@ -46,14 +47,14 @@ public:
     }
     void read(std::span<std::byte> into) {
         into_ = into;
-        if (world_.luck().percent(manners_.lag))
+        if (lags())
             later(latency(), [](connection& c) { c.serve_read(); });
         else
             serve_read();
     }
     void write(std::span<const std::byte> from) {
         from_ = from;
-        if (world_.luck().percent(manners_.lag))
+        if (lags())
             later(latency(), [](connection& c) { c.serve_write(); });
         else
             serve_write();
@@ -82,7 +83,7 @@ private:
     };
     struct direction {
         std::deque<piece> pieces{};
-        nanoseconds arrival{};     ///< of the last piece
+        nanoseconds arrival{}; ///< of the last piece
         nanoseconds stalled_to{};
         std::size_t travelling = 0, delivered = 0;
     };
@@ -95,6 +96,7 @@ private:
     std::size_t portion(std::size_t n) {
         return n > 1 && world_.luck().percent(manners_.chop) ? world_.luck().between<std::size_t>(1, n) : n;
     }
+    bool lags() { return !closed_ && world_.luck().percent(manners_.lag); }
     void meet() {
         ++met_;
         world_.note("line ", number_, ": ", to_string(fault_.kind));
@@ -199,9 +201,7 @@ private:
         }
         case fault_kind::half_open: broken_ = true; return server_loses(fault_.duration);
         case fault_kind::stall: d.stalled_to = world_.now() + fault_.duration; return;
-        default:
-            peer_->close(fault_.code, "as scheduled", server_.wall_time());
-            return after_peer();
+        default: peer_->close(fault_.code, "as scheduled", server_.wall_time()); return after_peer();
         }
     }
     void server_loses(nanoseconds delay) {
@@ -223,7 +223,8 @@ private:
         const std::size_t unanswered = static_cast<std::size_t>(frames_) - answers_.within(read_);
         if (server_.window != 0 && unanswered > server_.window && !window_told_) {
             window_told_ = true;
-            world_.violated("line ", number_, ": ", unanswered, " frames are unanswered, the window is ", server_.window);
+            world_.violated("line ", number_, ": ", unanswered, " frames are unanswered, the window is ",
+                            server_.window);
         }
         after_peer();
     }

@@ -101,7 +101,8 @@ private:
         } else {
             if (o == outcome::persisted || o == outcome::duplicate)
                 world_.violated("message ", i, ": ", m.ec.message(), " with outcome ", static_cast<int>(o));
-            if (o == outcome::not_sent && !copies.empty()) world_.violated("message ", i, " is stored, and was not sent");
+            if (o == outcome::not_sent && !copies.empty())
+                world_.violated("message ", i, " is stored, and was not sent");
             if (!excused(m)) world_.violated("message ", i, ": ", m.ec.message(), ", and nothing explains it");
         }
         // Once acknowledged it is never written again: its copies came over connections that were there before.
@@ -135,8 +136,16 @@ private:
         if (m.ec == errc::send_timeout || m.ec == errc::ack_timeout)
             return m.timeout.count() != 0 && m.done_at - m.sent_at >= m.timeout;
         if (m.ec == errc::too_large) return m.size * 4 / 3 + 32 > o.max_frame_bytes;
+        if (m.ec == errc::unauthorized || m.ec == errc::forbidden || m.ec == errc::not_found || m.ec == errc::bad_request)
+            return fatal_answers();
         if (m.ec == errc::queue_full)
             return o.when_full == sluice::when_full::fail || m.operation->plan->what == deed::try_push;
+        return false;
+    }
+    /// A server that said that trying again is of no use.
+    bool fatal_answers() const {
+        for (const fault& f : schedule_.faults)
+            if (f.kind == fault_kind::status && f.code >= 400 && f.code <= 404) return true;
         return false;
     }
     /// A cancellation of the producer reaches its strand when the machine comes to it, and takes along what has been

@@ -12,7 +12,8 @@
 
 namespace simulation {
 
-/// splitmix64: each value of the state is a stream of its own, so one seed gives as many independent dice as are needed.
+/// splitmix64: each value of the state is a stream of its own, so one seed gives as many independent dice as are
+/// needed.
 class dice {
 public:
     explicit dice(std::uint64_t seed) noexcept : state_(seed) {}

@@ -34,23 +34,22 @@ enum class fault_kind : std::uint8_t {
 };
 
 constexpr std::string_view to_string(fault_kind k) noexcept {
-    constexpr std::string_view names[] = {
-        "none",   "unresolved", "name hangs", "refused", "unreachable", "cut",         "half open",   "stall",      "server close",
-        "status", "rubbish",    "silence",    "ack lost", "ack doubled", "ack swapped", "ack unknown", "ack garbled"};
+    constexpr std::string_view names[] = {"none",        "unresolved", "name hangs", "refused",      "unreachable",
+                                          "cut",         "half open",  "stall",      "server close", "status",
+                                          "rubbish",     "silence",    "ack lost",   "ack doubled",  "ack swapped",
+                                          "ack unknown", "ack garbled"};
     return names[static_cast<std::size_t>(k)];
 }
 
 struct fault {
     fault_kind kind = fault_kind::none;
-    bool upward = false;    ///< from the client to the server
+    bool upward = false; ///< from the client to the server
     bool reset = false;
-    std::size_t at = 0;     ///< the byte, or the number of the acknowledgement
+    std::size_t at = 0; ///< the byte, or the number of the acknowledgement
     nanoseconds duration{};
     std::uint16_t code = 0; ///< of a close frame, or an HTTP status
 
-    bool concerns_names() const noexcept {
-        return kind == fault_kind::unresolved || kind == fault_kind::name_hangs;
-    }
+    bool concerns_names() const noexcept { return kind == fault_kind::unresolved || kind == fault_kind::name_hangs; }
     bool concerns_acks() const noexcept { return kind >= fault_kind::ack_lost; }
     bool at_a_byte() const noexcept { return kind >= fault_kind::cut && kind <= fault_kind::server_close; }
     bool instead_of_answer() const noexcept { return kind >= fault_kind::status && kind <= fault_kind::silence; }

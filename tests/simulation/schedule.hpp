@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
-// What a seed picks: a server, producers with their options, what a program does with them and when, and what goes wrong.
+// What a seed picks: a server, producers with their options, what a program does with them and when, and what goes
+// wrong.
 #pragma once
 
 #include "fault.hpp"
@@ -29,7 +30,8 @@ enum class deed : std::uint8_t {
     cancel_one, ///< of what was started as number `subject`
     cancel,     ///< of the producer
     close,
-    destroy ///< the producer
+    ensure_stream, ///< a REST call of the client
+    destroy        ///< the producer
 };
 
 /// Where a handler belongs.
@@ -39,11 +41,12 @@ struct action {
     nanoseconds at{};
     deed what = deed::send;
     std::size_t producer = 0;
-    std::size_t subject = 0;            ///< a number: of the operation that it starts, or that it cancels
-    std::vector<std::size_t> sizes{};   ///< of the messages that it sends
+    std::size_t subject = 0;                   ///< a number: of the operation that it starts, or that it cancels
+    std::vector<std::size_t> sizes{};          ///< of the messages that it sends
     std::chrono::milliseconds own_timeout{-1}; ///< of the message; -1: the producer's
     home handler = home::producer;
     bool cancellable = false;
+    int then = -1; ///< what its handler does: the place of another action, which has no time of its own
 };
 
 enum class ending : std::uint8_t {
@@ -54,17 +57,19 @@ enum class ending : std::uint8_t {
 };
 
 enum class address : std::uint8_t { pulsar, gdn_port, gdn_region };
+enum class login : std::uint8_t { api_key, password };
 
 struct schedule {
     std::uint64_t seed = 0;
     address server = address::pulsar;
+    login credential = login::api_key;
     sluice::socket_auth auth = sluice::socket_auth::otp;
     std::size_t producers = 1;
     sluice::producer_options options{};
     sluice::testing::proxy_options proxy{};
     manners network{};
     std::deque<fault> faults{};
-    std::vector<action> actions{};
+    std::vector<action> actions{}, consequences{};
     std::size_t operations = 0, messages = 0;
     nanoseconds end_at{}; ///< after the start
     ending end = ending::close;
@@ -90,6 +95,9 @@ private:
     void draw_server() {
         s_.server = d_.pick({address::pulsar, address::pulsar, address::gdn_port, address::gdn_region});
         if (d_.percent(30)) s_.auth = sluice::socket_auth::header;
+        if (d_.percent(30)) s_.credential = login::password;
+        s_.proxy.users = {{"user@example.com", "user", "secret"}};
+        s_.proxy.jwt_lifetime = d_.pick({65s, 43200s}); // a client renews it a minute before its end
         s_.producers = d_.percent(20) ? 2 : 1;
         s_.pace = d_.pick({0u, 0u, 1u, 3u, 10u});
         s_.proxy.region_host = "sim.example.com";
@@ -140,10 +148,11 @@ private:
         const unsigned n = d_.percent(10) ? 0 : d_.between(3u, 9u);
         for (unsigned i = 0; i < n; ++i) {
             fault f;
-            f.kind = d_.pick({k::cut, k::cut, k::cut, k::cut, k::cut, k::half_open, k::half_open, k::stall, k::stall,
-                              k::server_close, k::server_close, k::unresolved, k::name_hangs, k::refused,
-                              k::unreachable, k::status, k::status, k::rubbish, k::silence, k::ack_doubled,
-                              k::ack_swapped, k::ack_unknown, k::ack_garbled, k::ack_lost});
+            f.kind =
+                d_.pick({k::cut,        k::cut,         k::cut,         k::cut,          k::cut,          k::half_open,
+                         k::half_open,  k::stall,       k::stall,       k::server_close, k::server_close, k::unresolved,
+                         k::name_hangs, k::refused,     k::unreachable, k::status,       k::status,       k::rubbish,
+                         k::silence,    k::ack_doubled, k::ack_swapped, k::ack_unknown,  k::ack_garbled,  k::ack_lost});
             // A message whose acknowledgement is lost waits for it until its time limit, and keeps its share of the
             // window until the socket is lost.
             const sluice::producer_options& o = s_.options;
@@ -152,11 +161,17 @@ private:
             f.upward = d_.percent(60);
             f.reset = d_.percent(50);
             f.at = f.concerns_acks() ? d_.below(6) : d_.below(d_.pick({60u, 400u, 600u, 1200u}));
-            f.duration = f.kind == k::stall ? d_.pick<nanoseconds>({10ms, 900ms, 70s}) : d_.pick<nanoseconds>({100ms, 4s});
-            f.code = f.kind == k::status ? d_.pick<std::uint16_t>({409, 429, 500, 502, 503, 504})
+            f.duration =
+                f.kind == k::stall ? d_.pick<nanoseconds>({10ms, 900ms, 70s}) : d_.pick<nanoseconds>({100ms, 4s});
+            f.code = f.kind == k::status ? draw_status()
                                          : d_.pick<std::uint16_t>({1000, 1001, 1011, 1012, 4000});
             s_.faults.push_back(f);
         }
+    }
+
+    std::uint16_t draw_status() {
+        if (d_.percent(8)) return d_.pick<std::uint16_t>({400, 401, 403, 404}); // which may end a producer
+        return d_.pick<std::uint16_t>({409, 429, 500, 502, 503, 504});
     }
 
     void draw_actions() {
@@ -180,6 +195,7 @@ private:
         for (int i = 0; i < 2; ++i)
             if (d_.percent(40)) add(deed::flush, span);
         if (cancels != 0 && d_.percent(25)) add(deed::cancel, span);
+        if (d_.percent(15)) add(deed::ensure_stream, span);
         if (d_.percent(8)) add(deed::close, span);
         if (d_.percent(4)) add(deed::destroy, span);
         s_.end = d_.pick({ending::close, ending::close, ending::close, ending::close, ending::close_at_once,
@@ -195,12 +211,24 @@ private:
         a.producer = d_.below(s_.producers);
         a.subject = s_.operations++;
         std::size_t n = 1;
-        if (a.what == deed::send_all) n = d_.percent(4) ? d_.between<std::size_t>(60, 120) : d_.between<std::size_t>(1, 8);
+        if (a.what == deed::send_all)
+            n = d_.percent(4) ? d_.between<std::size_t>(60, 120) : d_.between<std::size_t>(1, 8);
         for (std::size_t i = 0; i < n; ++i) a.sizes.push_back(draw_size());
         if (d_.percent(10)) a.own_timeout = d_.pick<std::chrono::milliseconds>({20ms, 2s});
         a.handler = d_.pick({home::producer, home::producer, home::strand, home::elsewhere});
         a.cancellable = d_.percent(cancels);
+        if (d_.percent(8)) a.then = draw_consequence(a.producer);
         return a;
+    }
+    int draw_consequence(std::size_t producer) {
+        action a;
+        a.what = d_.pick({deed::send, deed::send, deed::send, deed::flush, deed::cancel, deed::close, deed::destroy});
+        if (a.what == deed::destroy && d_.percent(70)) a.what = deed::send_awaited;
+        a.producer = producer;
+        a.subject = s_.operations++;
+        if (a.what == deed::send || a.what == deed::send_awaited) a.sizes.push_back(draw_size());
+        s_.consequences.push_back(std::move(a));
+        return static_cast<int>(s_.consequences.size()) - 1;
     }
     std::size_t draw_size() {
         if (d_.percent(3)) return 2000; // with max_frame_bytes = 2048 it never fits
@@ -212,6 +240,7 @@ private:
         a.what = what;
         a.producer = d_.below(s_.producers);
         a.subject = s_.operations++;
+        a.handler = d_.pick({home::producer, home::strand, home::elsewhere});
         s_.actions.push_back(a);
     }
 

@@ -16,6 +16,7 @@ public:
         : server(context, [this](scripted_peer& peer, unsigned) -> asio::awaitable<void> {
               bool open = co_await peer.upgrade();
               current_ = &peer;
+              answered_ = contexts_.size(); // what an earlier connection left is sent again
               while (open) {
                   const std::optional<std::string> frame = co_await peer.message();
                   open = frame.has_value();
@@ -35,6 +36,8 @@ public:
             run(context, current_->acknowledge(contexts_[answered_++]));
         }
     }
+    /// Of the current connection.
+    std::size_t unanswered() const { return contexts_.size() - answered_; }
     /// The newest connection; null once it is over.
     scripted_peer* current() const { return current_; }
 

@@ -17,9 +17,7 @@ class batcher {
 public:
     explicit batcher(std::size_t max_bytes) noexcept : max_bytes_(max_bytes) {}
 
-    bool has_room(std::size_t frame) const noexcept {
-        return arena_.empty() || arena_.size() + frame <= max_bytes_;
-    }
+    bool has_room(std::size_t frame) const noexcept { return arena_.empty() || arena_.size() + frame <= max_bytes_; }
     web::byte_buffer& arena() noexcept { return arena_; }
     void begin() noexcept { arena_.clear(); }
     web::bytes_view batch() const noexcept { return arena_.view(); }

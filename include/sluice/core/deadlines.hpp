@@ -4,11 +4,18 @@
 
 #include <sluice/core/send_node.hpp>
 
+#include <chrono>
 #include <vector>
 
 namespace sluice {
 inline namespace v1 {
 namespace core {
+
+/// `never` for 0, which is no limit, and for what lies beyond the clock's range.
+constexpr instant deadline_after(instant now, std::chrono::milliseconds limit) noexcept {
+    const auto longest = std::chrono::duration_cast<std::chrono::milliseconds>(never - now);
+    return limit.count() <= 0 || limit >= longest ? never : now + limit;
+}
 
 /// Messages with the producer's time-out expire in the order in which they were stamped: a list, constant time.
 /// Messages with a time-out of their own stand in a binary heap that knows each one's place.

@@ -164,7 +164,6 @@ private:
     }
     void take_over(node* n, instant now);
     void accept(send_node* n, instant now);
-    static instant deadline_after(instant now, std::chrono::milliseconds limit) noexcept;
     failure misfit(const message_view& m, std::uint64_t context) const;
     static void conclude(send_node* n, failure error, outcome o, node_list& done);
     static bool begin_completing(send_node* n) noexcept;
@@ -181,7 +180,7 @@ private:
     void settle_markers();
     void finish_openers(const failure& f);
     void end_all(const failure& why);
-    void publish_numbers(std::size_t taken_over = 0) noexcept;
+    void refresh(std::size_t taken_over = 0);
     failure timed_out(errc code);
 
     producer_options options_;

@@ -39,8 +39,7 @@ inline void publisher::take_over(node* n, instant now) {
         }
         n = after;
     }
-    settle_markers();
-    publish_numbers(counted);
+    refresh(counted);
 }
 
 inline void publisher::accept(send_node* n, instant now) {
@@ -65,12 +64,6 @@ inline void publisher::accept(send_node* n, instant now) {
     ++waiting_messages_;
 }
 
-/// `never` for 0, no limit, and for what lies beyond the clock's range.
-inline instant publisher::deadline_after(instant now, std::chrono::milliseconds limit) noexcept {
-    const auto longest = std::chrono::duration_cast<std::chrono::milliseconds>(never - now);
-    return limit.count() <= 0 || limit >= longest ? never : now + limit;
-}
-
 /// What can never be sent fails alone, before it is written.
 inline failure publisher::misfit(const message_view& m, std::uint64_t context) const {
     if (m.has_key() || m.attributes()) {
@@ -80,8 +73,9 @@ inline failure publisher::misfit(const message_view& m, std::uint64_t context) c
     }
     const std::size_t size = encoder_.text_size(m, context);
     if (size <= options_.max_frame_bytes) return {};
-    return make_failure(errc::too_large, "message of " + std::to_string(m.payload().size()) + " bytes: its frame would have " +
-                                             std::to_string(size) + " bytes, max_frame_bytes allows " +
+    return make_failure(errc::too_large, "message of " + std::to_string(m.payload().size()) +
+                                             " bytes: its frame would have " + std::to_string(size) +
+                                             " bytes, max_frame_bytes allows " +
                                              std::to_string(options_.max_frame_bytes));
 }
 
@@ -101,8 +95,7 @@ inline void publisher::cancel_requested(instant now) {
             abandon(n, failure{errc::aborted, nullptr});
         }
     }
-    settle_markers();
-    publish_numbers();
+    refresh();
 }
 
 inline void publisher::cancel_push(std::uint64_t ticket) {
@@ -111,25 +104,18 @@ inline void publisher::cancel_push(std::uint64_t ticket) {
         abandon(as_send(n), failure{errc::aborted, nullptr});
         break;
     }
-    settle_markers();
-    publish_numbers();
+    refresh();
 }
 
 inline void publisher::expire(instant now) {
     while (send_node* n = deadlines_.expired(now))
         abandon(n, timed_out(n->stage == send_node::stage_type::waiting ? errc::send_timeout : errc::ack_timeout));
-    node_list still;
-    while (node* n = openers_.pop_front()) {
-        if (as_marker(n)->deadline > now) {
-            still.push_back(n);
-            continue;
-        }
+    while (openers_.front() && as_marker(openers_.front())->deadline <= now) {
+        node* const n = openers_.pop_front();
         as_marker(n)->error = timed_out(errc::connect_timeout);
         finished_.push_back(n);
     }
-    openers_ = std::move(still);
-    settle_markers();
-    publish_numbers();
+    refresh();
 }
 
 /// One error for all that expire for the same cause: a thousand messages share its text.
@@ -198,8 +184,7 @@ inline void publisher::lost(const failure& cause) {
     cursor_ = window_.oldest();
     holding_ = false;
     unsure_from_ = all_sure;
-    settle_markers();
-    publish_numbers();
+    refresh();
 }
 
 inline web::bytes_view publisher::encode() {
@@ -218,8 +203,7 @@ inline web::bytes_view publisher::encode() {
                 if (waiting_.empty()) break;
             }
             // Numbers on one socket are consecutive: at a hole, it is drained and another one opened.
-            if (options_.deduplicate &&
-                (cursor_ != expected_ || (alone_ && !again && window_.oldest() >= old_end_))) {
+            if (options_.deduplicate && (cursor_ != expected_ || (alone_ && !again && window_.oldest() >= old_end_))) {
                 holding_ = true;
                 break;
             }
@@ -230,7 +214,7 @@ inline web::bytes_view publisher::encode() {
     if (!out.empty()) {
         numbers_.writes.add();
         numbers_.bytes_written.add(out.size());
-        publish_numbers();
+        refresh();
     }
     return out;
 }
@@ -304,8 +288,7 @@ inline failure publisher::received(std::size_t n, instant now) {
             bad = make_failure(e.ec, std::move(d));
         }
     }
-    settle_markers();
-    publish_numbers();
+    refresh();
     return bad;
 }
 
@@ -448,7 +431,9 @@ inline void publisher::settle_markers() {
     while (flushes_.front() && as_marker(flushes_.front())->bound <= oldest) finished_.push_back(flushes_.pop_front());
 }
 
-inline void publisher::publish_numbers(std::size_t taken_over) noexcept {
+/// What follows from any change: markers that are due, and the numbers that other threads read.
+inline void publisher::refresh(std::size_t taken_over) {
+    settle_markers();
     admission_.hold(waiting_messages_ + window_.messages(), taken_over);
     numbers_.pending_messages.set(window_.messages());
     numbers_.pending_bytes.set(window_.bytes());
@@ -467,8 +452,7 @@ inline void publisher::end_all(const failure& why) {
         if (window::slot* s = window_.find(c))
             while (node* n = s->chain.front()) abandon(as_send(n), why);
     finish_openers(why);
-    settle_markers();
-    publish_numbers();
+    refresh();
 }
 
 inline bool publisher::close_accumulator(instant now) {

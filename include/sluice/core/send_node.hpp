@@ -27,7 +27,8 @@ enum class node_kind : std::uint8_t {
 };
 
 struct node {
-    /// `invoke`: calls the handler. Otherwise the execution context is gone: destroys it uncalled. Frees the node first.
+    /// `invoke`: calls the handler. Otherwise the execution context is gone: destroys it uncalled. Frees the node
+    /// first.
     using finish_function = void (*)(node*, bool invoke);
 
     node* next = nullptr;
@@ -92,7 +93,7 @@ private:
 struct marker_node : node {
     failure error{};
     std::uint64_t ticket = 0; ///< push: its name for a cancellation
-    std::uint64_t bound = 0; ///< flush: every context below it was sent before
+    std::uint64_t bound = 0;  ///< flush: every context below it was sent before
     instant deadline = never;
 };
 
@@ -117,22 +118,22 @@ enum class cancel_state : std::uint8_t { idle, requested, completing };
 /// One message on its way.
 struct send_node : node {
     message_view message{};
-    send_group* group = nullptr;      ///< null for a plain send
-    marker_node* waiter = nullptr;    ///< of a push, until the message has room
+    send_group* group = nullptr;   ///< null for a plain send
+    marker_node* waiter = nullptr; ///< of a push, until the message has room
 
     // time
-    instant accepted{};               ///< when the strand took it over: one clock reading for a batch
+    instant accepted{}; ///< when the strand took it over: one clock reading for a batch
     instant deadline = never;
-    send_node* earlier = nullptr;     ///< of the producer-wide time-outs
+    send_node* earlier = nullptr; ///< of the producer-wide time-outs
     send_node* later = nullptr;
-    std::size_t heap_index = 0;       ///< 1-based place among the messages with their own time-out; 0: not there
-    bool timed = false;               ///< in the list of producer-wide time-outs
+    std::size_t heap_index = 0; ///< 1-based place among the messages with their own time-out; 0: not there
+    bool timed = false;         ///< in the list of producer-wide time-outs
 
     // place
-    std::uint64_t context = 0;        ///< of its window slot
+    std::uint64_t context = 0; ///< of its window slot
     enum class stage_type : std::uint8_t { submitted, waiting, in_window, settled } stage = stage_type::submitted;
-    bool counted = false;             ///< in the counter of `fail` and `try_push` until it is drained
-    bool cancellable = false;         ///< a cancellation slot is connected
+    bool counted = false;     ///< in the counter of `fail` and `try_push` until it is drained
+    bool cancellable = false; ///< a cancellation slot is connected
     std::atomic<cancel_state> cancel{cancel_state::idle};
     send_node* next_cancelled = nullptr;
 

@@ -15,8 +15,8 @@ namespace core {
 /// What a failed attempt to connect means for the producer.
 enum class verdict { retry, fresh_credential, fatal };
 
-/// 401 is worth one fresh credential; 403, 404 and 400 stay as they are however often one asks. Everything else may pass:
-/// 409 is one's own ghost for some 0.2 s after a lost connection, or the name is held by somebody else.
+/// 401 is worth one fresh credential; 403, 404 and 400 stay as they are however often one asks. Everything else may
+/// pass: 409 is one's own ghost for some 0.2 s after a lost connection, or the name is held by somebody else.
 inline verdict judge(const failure& f, bool credential_is_fresh) noexcept {
     if (f.code == errc::unauthorized) return credential_is_fresh ? verdict::fatal : verdict::fresh_credential;
     return f.code == condition::fatal ? verdict::fatal : verdict::retry;
@@ -24,9 +24,9 @@ inline verdict judge(const failure& f, bool credential_is_fresh) noexcept {
 
 /// credential -> region -> OTP -> connect -> upgrade -> open -> (lost: credential again) ... -> closed
 ///
-/// `next` says what to do; the owner does it and tells `succeeded` or `failed`. Steps that this server does not need are
-/// left out. After a failure every step is gone through again: the region may have moved, the one-time password is used
-/// up, and what is still good (the credential, the region's name) is answered from the client's memory.
+/// `next` says what to do; the owner does it and tells `succeeded` or `failed`. Steps that this server does not need
+/// are left out. After a failure every step is gone through again: the region may have moved, the one-time password is
+/// used up, and what is still good (the credential, the region's name) is answered from the client's memory.
 class session {
 public:
     enum class step : std::uint8_t { credential, region, one_time_password, connect, upgrade, open, wait, stop };

@@ -5,45 +5,91 @@
 #include <sluice/core/send_node.hpp>
 #include <sluice/io/asio_compat.hpp>
 
+#include <memory>
+#include <mutex>
 #include <utility>
 
 namespace sluice {
 inline namespace v1 {
 namespace io {
 
-/// A function object that owns finished nodes. Posted to the producer's executor it first posts the rest again, so that
-/// another thread of a pool can go on with them, and then finishes a few: those whose handlers run on that executor are
-/// called right here, the others are dispatched to theirs. If it is destroyed instead (the context ends), so are they.
+/// Finished nodes that wait for their turn on the producer's executor, in the order in which they were finished: what a
+/// flush or a close was behind has its turn before it. One function object is posted at a time; it takes a few, posts
+/// the next one, so that another thread of a pool can go on, and then finishes them: those whose handlers run on that
+/// executor are called right here, the others are dispatched to theirs. If it is destroyed instead (the context ends),
+/// so is all that waits.
 template <class Executor>
-class completion_chunk {
+class completion_queue {
 public:
-    static constexpr int size = 16;
+    static constexpr int chunk = 16;
 
-    completion_chunk(const Executor& executor, core::node_list nodes) noexcept
-        : executor_(executor), nodes_(std::move(nodes)) {}
-    completion_chunk(completion_chunk&&) noexcept = default;
-    ~completion_chunk() { nodes_.destroy_all(); }
-
-    static void post(const Executor& executor, core::node_list nodes) {
-        if (!nodes.empty()) asio::post(executor, completion_chunk(executor, std::move(nodes)));
-    }
-
-    void operator()() {
-        core::node_list mine;
-        for (int i = 0; i < size && !nodes_.empty(); ++i) mine.push_back(nodes_.pop_front());
-        post(executor_, std::move(nodes_));
-        // A handler may throw through here: what it leaves behind is posted again.
-        struct leftover {
-            const Executor& executor;
-            core::node_list& nodes;
-            ~leftover() { post(executor, std::move(nodes)); }
-        } guard{executor_, mine};
-        while (core::node* n = mine.pop_front()) n->finish(n, true);
+    /// Any thread.
+    static void post(const Executor& executor, const std::shared_ptr<completion_queue>& queue, core::node_list nodes) {
+        if (nodes.empty()) return;
+        {
+            const std::lock_guard lock(queue->mutex_);
+            queue->waiting_.append(std::move(nodes));
+            if (std::exchange(queue->posted_, true)) return;
+        }
+        asio::post(executor, turn(executor, queue));
     }
 
 private:
-    Executor executor_;
-    core::node_list nodes_;
+    class turn {
+    public:
+        turn(const Executor& executor, std::shared_ptr<completion_queue> queue) noexcept
+            : executor_(executor), queue_(std::move(queue)) {}
+        turn(turn&&) noexcept = default;
+        ~turn() {
+            if (queue_) queue_->destroy_all();
+        }
+
+        void operator()() {
+            const auto queue = std::move(queue_);
+            core::node_list mine;
+            // A handler may throw through here: what it leaves behind comes next.
+            struct leftover {
+                const Executor& executor;
+                const std::shared_ptr<completion_queue>& queue;
+                core::node_list& nodes;
+                ~leftover() {
+                    if (nodes.empty()) return;
+                    core::node_list all(std::move(nodes));
+                    {
+                        const std::lock_guard lock(queue->mutex_);
+                        all.append(std::move(queue->waiting_));
+                    }
+                    post(executor, queue, std::move(all));
+                }
+            } guard{executor_, queue, mine};
+            if (queue->take(mine)) asio::post(executor_, turn(executor_, queue));
+            while (core::node* n = mine.pop_front()) n->finish(n, true);
+        }
+
+    private:
+        Executor executor_;
+        std::shared_ptr<completion_queue> queue_;
+    };
+
+    /// True: there are more.
+    bool take(core::node_list& some) {
+        const std::lock_guard lock(mutex_);
+        for (int i = 0; i < chunk && !waiting_.empty(); ++i) some.push_back(waiting_.pop_front());
+        return posted_ = !waiting_.empty();
+    }
+    void destroy_all() noexcept {
+        core::node_list all; // destroying a handler may run anything
+        {
+            const std::lock_guard lock(mutex_);
+            all = std::move(waiting_);
+            posted_ = false;
+        }
+        all.destroy_all();
+    }
+
+    std::mutex mutex_{};
+    core::node_list waiting_{};
+    bool posted_ = false;
 };
 
 } // namespace io

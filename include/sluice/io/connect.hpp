@@ -15,6 +15,7 @@ namespace detail {
 
 inline failure connect_failure(errc code, const pulsar::origin& where, const std::error_code& cause,
                                const std::string& more = {}) {
+    if (cause == asio::error::operation_aborted) return failure{cause, nullptr}; // cancelled, or a limit: it says so
     error_details d;
     d.text = where.host + ":" + std::to_string(where.port) + ": " + cause.message();
     if (!more.empty()) d.text += ": " + more;

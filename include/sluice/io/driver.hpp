@@ -264,8 +264,10 @@ private:
         if (stream_) stream_->close();
         publisher_.lost(f);
         if (publisher_.closing() && publisher_.drained()) return finish(closed_failure(), {});
+        // A one-time password that came too late is refused like a credential: another one is had with the same.
+        const bool one_time = session_.next() == step::upgrade && wants_otp(*client_);
         const core::verdict v = session_.failed(f, random_bits<Traits>());
-        if (v == core::verdict::fatal || (v == core::verdict::fresh_credential && !client_->renewable()))
+        if (v == core::verdict::fatal || (v == core::verdict::fresh_credential && !client_->renewable() && !one_time))
             return finish(f, f);
         const auto wait = v == core::verdict::retry ? session_.delay() : std::chrono::milliseconds(0);
         if (renumbering) session_.succeeded(); // no waiting: the server did nothing wrong

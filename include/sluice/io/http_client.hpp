@@ -119,6 +119,8 @@ private:
     }
 
     static failure ended(const std::error_code& cause) {
+        if (cause == asio::error::operation_aborted)
+            return failure{cause, nullptr}; // cancelled, or a limit: it says so
         error_details d;
         d.text = cause.message();
         d.cause = cause;

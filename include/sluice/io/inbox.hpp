@@ -91,7 +91,9 @@ protected:
           publisher_(options_, first_sequence_id, {nullptr, &fill_random<Traits>}) {}
     ~inbox() = default;
 
-    void post_completions(core::node_list done) { completion_chunk<Executor>::post(executor_, std::move(done)); }
+    void post_completions(core::node_list done) {
+        completion_queue<Executor>::post(executor_, completions_, std::move(done));
+    }
 
     Executor executor_;
     strand_type strand_;
@@ -121,6 +123,7 @@ private:
         post_completions(std::move(refused));
     }
 
+    std::shared_ptr<completion_queue<Executor>> completions_ = std::make_shared<completion_queue<Executor>>();
     std::atomic<std::uint64_t> tickets_{1};
 };
 

@@ -17,8 +17,10 @@ namespace {
 int one(std::uint64_t seed) {
     const simulation::report r = simulation::simulate(seed, true);
     std::fputs(r.trace.c_str(), stdout);
-    for (const std::string& v : r.violations) std::printf("seed %llu: %s\n", static_cast<unsigned long long>(seed), v.c_str());
-    std::printf("%zu messages, %zu faults, %llu steps\n", r.messages, r.faults, static_cast<unsigned long long>(r.steps));
+    for (const std::string& v : r.violations)
+        std::printf("seed %llu: %s\n", static_cast<unsigned long long>(seed), v.c_str());
+    std::printf("%zu messages, %zu faults, %llu steps\n", r.messages, r.faults,
+                static_cast<unsigned long long>(r.steps));
     std::printf("%d passed, %d failed\n", r.violations.empty(), !r.violations.empty());
     return r.violations.empty() ? 0 : 1;
 }
@@ -42,8 +44,9 @@ int many(std::uint64_t first, std::uint64_t count) {
     const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
     const auto each = [count](std::uint64_t n) { return static_cast<double>(n) / static_cast<double>(count); };
     if (failed != 0) std::printf("to replay one with its trace: tests/run simulate --seed SEED\n");
-    std::printf("%.0f schedules/s; each with %.1f messages (%.1f acknowledged), %.1f faults, %.1f connections, %.0f steps\n",
-                static_cast<double>(count) / seconds, each(messages), each(persisted), each(faults), each(lines), each(steps));
+    std::printf(
+        "%.0f schedules/s; each with %.1f messages (%.1f acknowledged), %.1f faults, %.1f connections, %.0f steps\n",
+        static_cast<double>(count) / seconds, each(messages), each(persisted), each(faults), each(lines), each(steps));
     std::printf("%llu passed, %llu failed\n", static_cast<unsigned long long>(count - failed),
                 static_cast<unsigned long long>(failed));
     return failed == 0 ? 0 : 1;

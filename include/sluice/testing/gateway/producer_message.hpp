@@ -22,14 +22,15 @@ struct producer_message {
     std::vector<std::pair<std::string_view, std::optional<std::string_view>>> properties{};
     std::vector<std::string_view> replication_clusters{};
     std::int64_t deliver_at = 0, deliver_after_ms = 0;
-    bool null = false; ///< the frame said `null`
+    bool null_cluster = false; ///< one of the clusters is null
+    bool null = false;         ///< the frame said `null`
 
     void clear() noexcept {
         payload = context = key = event_time = std::nullopt;
         properties.clear();
         replication_clusters.clear();
         deliver_at = deliver_after_ms = 0;
-        null = false;
+        null = null_cluster = false;
     }
 };
 
@@ -83,7 +84,13 @@ private:
         if (name == "deliverAt") return number(json, name, v, out.deliver_at);
         if (name == "deliverAfterMs") return number(json, name, v, out.deliver_after_ms);
         std::int64_t ignored = 0;
-        if (name == "sequenceId") return number(json, name, v, ignored);
+        std::optional<std::string_view> unread;
+        if (name == "sequenceId" || name == "schemaVersion") return number(json, name, v, ignored);
+        if (name == "disableReplication") return flag(json, name, v);
+        if (name == "uncompressedMessageSize") return small_number(json, name, v);
+        if (name == "encryptionParam") return text(json, name, v, unread);
+        if (name == "compressionType" && (v.kind == token::object || v.kind == token::array))
+            return fail_type(json, v, "org.apache.pulsar.common.api.proto.CompressionType", chain(name));
         if (v.kind == token::object || v.kind == token::array) return json.skip_rest(v.kind);
         return true;
     }
@@ -101,6 +108,7 @@ private:
     static bool properties(json_reader& json, const value& v, producer_message& out) {
         out.properties.clear(); // the last one wins
         if (v.kind == token::null) return true;
+        if (v.kind == token::string) return fail_container(json, v, "java.util.LinkedHashMap", chain("properties"));
         if (v.kind != token::object)
             return fail_type(json, v, "java.util.LinkedHashMap<java.lang.String,java.lang.String>",
                              chain("properties"));
@@ -126,14 +134,20 @@ private:
 
     static bool clusters(json_reader& json, const value& v, producer_message& out) {
         out.replication_clusters.clear();
+        out.null_cluster = false;
         if (v.kind == token::null) return true;
+        if (v.kind == token::string)
+            return fail_container(json, v, "java.util.ArrayList", chain("replicationClusters"));
         if (v.kind != token::array)
             return fail_type(json, v, "java.util.ArrayList<java.lang.String>", chain("replicationClusters"));
         for (bool first = true; json.next_element(first); first = false) {
             const value element = json.next_value();
             if (json.failed()) return false;
             if (element.kind == token::object || element.kind == token::array)
-                return fail_type(json, element, "java.lang.String", chain("replicationClusters"));
+                return fail_type(json, element, "java.lang.String",
+                                 chain("replicationClusters",
+                                       "java.util.ArrayList[" + std::to_string(out.replication_clusters.size()) + "]"));
+            out.null_cluster = out.null_cluster || element.kind == token::null;
             if (element.kind != token::null) out.replication_clusters.push_back(element.text);
         }
         return !json.failed();
@@ -166,6 +180,41 @@ private:
                          chain(name));
     }
 
+    /// An int, read and ignored.
+    static bool small_number(json_reader& json, std::string_view name, const value& v) {
+        std::int64_t n = 0;
+        if (v.kind == token::string && !v.text.empty() && v.text.find_first_not_of("-0123456789") != std::string::npos)
+            return json.fail(v.at,
+                             "Cannot deserialize value of type `java.lang.Integer` from String \"" +
+                                 std::string(v.text.substr(0, 64)) + "\": not a valid `java.lang.Integer` value",
+                             chain(name));
+        if (v.kind != token::number && v.kind != token::string && v.kind != token::null)
+            return fail_type(json, v, "java.lang.Integer", chain(name));
+        if (!number(json, name, v, n)) return false;
+        if (n >= -2147483648 && n <= 2147483647) return true;
+        return json.fail(v.at,
+                         "Numeric value (" + std::string(v.text.substr(0, 64)) +
+                             ") out of range of int (-2147483648 - 2147483647)",
+                         chain(name));
+    }
+
+    /// A boolean, read and ignored: also as an integer or as a string.
+    static bool flag(json_reader& json, std::string_view name, const value& v) {
+        if (v.kind == token::boolean || v.kind == token::null || (v.kind == token::number && !is_real(v))) return true;
+        if (v.kind != token::string) return fail_type(json, v, "boolean", chain(name));
+        for (const char* known : {"", "true", "True", "TRUE", "false", "False", "FALSE"})
+            if (v.text == known) return true;
+        return json.fail(v.at,
+                         "Cannot deserialize value of type `boolean` from String \"" +
+                             std::string(v.text.substr(0, 64)) +
+                             "\": only \"true\"/\"True\"/\"TRUE\" or \"false\"/\"False\"/\"FALSE\" recognized",
+                         chain(name));
+    }
+
+    static bool is_real(const value& number) noexcept {
+        return number.text.find_first_of(".eE") != std::string_view::npos;
+    }
+
     static std::string chain(std::string_view name, const std::string& below = {}) {
         std::string text = " (through reference chain: ";
         text.append(class_name).append("[\"").append(name).append("\"]");
@@ -173,20 +222,24 @@ private:
         return text += ')';
     }
 
-    static std::string_view source_of(token kind) noexcept {
-        switch (kind) {
+    static std::string_view source_of(const value& v) noexcept {
+        switch (v.kind) {
         case token::object: return "Object value (token `JsonToken.START_OBJECT`)";
         case token::array: return "Array value (token `JsonToken.START_ARRAY`)";
         case token::string: return "String value (token `JsonToken.VALUE_STRING`)";
-        case token::number: return "Integer value (token `JsonToken.VALUE_NUMBER_INT`)";
-        case token::boolean: return "Boolean value (token `JsonToken.VALUE_TRUE`)";
+        case token::number:
+            return is_real(v) ? "Floating-point value (token `JsonToken.VALUE_NUMBER_FLOAT`)"
+                              : "Integer value (token `JsonToken.VALUE_NUMBER_INT`)";
+        case token::boolean:
+            return v.text == "true" ? "Boolean value (token `JsonToken.VALUE_TRUE`)"
+                                    : "Boolean value (token `JsonToken.VALUE_FALSE`)";
         default: return "Null value (token `JsonToken.VALUE_NULL`)";
         }
     }
 
     static bool fail_type(json_reader& json, const value& v, std::string_view type, const std::string& where) {
         std::string what = "Cannot deserialize value of type `";
-        what.append(type).append("` from ").append(source_of(v.kind));
+        what.append(type).append("` from ").append(source_of(v));
         return json.fail(v.at, what, where);
     }
 
@@ -195,15 +248,38 @@ private:
             fail_type(json, v, class_name, {});
             return;
         }
-        const char* const source = v.kind == token::string ? "String" : v.kind == token::number ? "Number" : "Boolean";
-        const std::string shown(v.text.substr(0, 64));
-        std::string what = "Cannot construct instance of `";
-        what.append(class_name).append("` (although at least one Creator exists): no ");
-        what.append(v.kind == token::number ? "int/Int" : source).append("-argument constructor/factory method to ");
-        what.append("deserialize from ").append(source).append(" value (");
-        what.append(v.kind == token::string ? "'" + shown + "'" : shown).append(")");
-        json.fail(v.at, what);
+        if (v.kind == token::string) {
+            if (v.text.empty())
+                json.fail(v.at, "Cannot coerce empty String (\"\") to `" + std::string(class_name) +
+                                    "` value (but could" + " if coercion was enabled using `CoercionConfig`)");
+            else
+                fail_construction(json, v, class_name, "String", "String value ('" + shown(v) + "')", {});
+        } else if (v.kind == token::number) {
+            fail_construction(json, v, class_name, is_real(v) ? "double/Double" : "int/Int",
+                              "Number value (" + shown(v) + ")", {});
+        } else {
+            fail_construction(json, v, class_name, "boolean/Boolean", "boolean value (" + shown(v) + ")", {});
+        }
     }
+
+    static bool fail_container(json_reader& json, const value& v, std::string_view type, const std::string& where) {
+        if (!v.text.empty())
+            return fail_construction(json, v, type, "String", "String value ('" + shown(v) + "')", where);
+        return json.fail(v.at,
+                         "Cannot coerce empty String (\"\") to element of `" + std::string(type) +
+                             "` (but could if coercion was enabled using `CoercionConfig`)",
+                         where);
+    }
+
+    static bool fail_construction(json_reader& json, const value& v, std::string_view type, std::string_view argument,
+                                  const std::string& source, const std::string& where) {
+        std::string what = "Cannot construct instance of `";
+        what.append(type).append("` (although at least one Creator exists): no ").append(argument);
+        what.append("-argument constructor/factory method to deserialize from ").append(source);
+        return json.fail(v.at, what, where);
+    }
+
+    static std::string shown(const value& v) { return std::string(v.text.substr(0, 64)); }
 
     std::string scratch_{};
     std::string error_{};

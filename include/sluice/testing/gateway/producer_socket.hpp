@@ -71,6 +71,8 @@ public:
             if (!value) return out.close(1011, "Need Non-Null value for key: " + std::string(property_name));
             m.properties.push_back({std::string(property_name), std::string(*value)});
         }
+        if (message_.null_cluster)
+            return out.close(1011, "Cannot invoke \"java.lang.CharSequence.length()\" because \"seq\" is null");
         if (message_.event_time) {
             std::string why;
             m.event_time = java_date_parser(*message_.event_time).parse(why);
