@@ -220,7 +220,7 @@ TEST_CASE("payload and eventTime that cannot be read are answered with code 7") 
         {R"({"payload":"","eventTime":1764000000000,"context":"e"})",
          payload_error("Text '1764000000000' could not be parsed at index 0", "e")},
         {R"({"payload":"","eventTime":"2026-11-24T08:00:00+0200","context":"e"})",
-         payload_error("Text '2026-11-24T08:00:00+0200' could not be parsed at index 19", "e")},
+         payload_error("Text '2026-11-24T08:00:00+0200' could not be parsed, unparsed text found at index 22", "e")},
         {R"({"payload":"","eventTime":"2026-11-24T08:00:00+02:00[Europe/Berlin]","context":"e"})",
          payload_error("Text '2026-11-24T08:00:00+02:00[Europe/Berlin]' could not be parsed, unparsed text found at "
                        "index 25",

@@ -290,8 +290,7 @@ TEST_CASE("refusals are the web server's error pages") {
          "cryptoKeyReaderFactoryClassName"},
         {"/ws/v2/producer/persistent/public/default", 500,
          "java.lang.IllegalArgumentException: Invalid topic name format"},
-        {"/ws/v2/producer/volatile/public/default/t", 500,
-         "java.lang.IllegalArgumentException: Invalid topic domain: 'volatile'"},
+        {"/ws/v2/producer/volatile/public/default/t", 500, "java.lang.IllegalArgumentException"},
         {"/ws/v2/nothing/persistent/public/default/t", 404, "Not Found"},
         {"/ws/v2/producer", 302, ""},
     };

@@ -14,6 +14,19 @@
 
 namespace simulation {
 
+/// The server may have said that trying again is of no use: by a scheduled answer, or because one-time passwords came
+/// too late twice.
+inline bool may_be_fatal(const schedule& s, std::error_code ec) {
+    using sluice::errc;
+    if (ec != errc::unauthorized && ec != errc::forbidden && ec != errc::not_found && ec != errc::bad_request) return false;
+    int stalls = 0;
+    for (const fault& f : s.faults) {
+        if (f.kind == fault_kind::status && f.code >= 400 && f.code <= 404) return true;
+        stalls += f.kind == fault_kind::stall;
+    }
+    return ec == errc::unauthorized && stalls >= 2;
+}
+
 class contract {
 public:
     contract(world& w, const schedule& s, const history& h, const server& broker)
@@ -136,16 +149,9 @@ private:
         if (m.ec == errc::send_timeout || m.ec == errc::ack_timeout)
             return m.timeout.count() != 0 && m.done_at - m.sent_at >= m.timeout;
         if (m.ec == errc::too_large) return m.size * 4 / 3 + 32 > o.max_frame_bytes;
-        if (m.ec == errc::unauthorized || m.ec == errc::forbidden || m.ec == errc::not_found || m.ec == errc::bad_request)
-            return fatal_answers();
+        if (may_be_fatal(schedule_, m.ec)) return true;
         if (m.ec == errc::queue_full)
             return o.when_full == sluice::when_full::fail || m.operation->plan->what == deed::try_push;
-        return false;
-    }
-    /// A server that said that trying again is of no use.
-    bool fatal_answers() const {
-        for (const fault& f : schedule_.faults)
-            if (f.kind == fault_kind::status && f.code >= 400 && f.code <= 404) return true;
         return false;
     }
     /// A cancellation of the producer reaches its strand when the machine comes to it, and takes along what has been

@@ -182,7 +182,8 @@ private:
         const producer_fate& fate = history_.producers[producer];
         const bool cancelled = op.ec == asio::error::operation_aborted && fate.cancelled_at >= 0ns;
         const bool unlucky = op.ec == sluice::errc::ack_timeout && ack_may_be_lost();
-        if (op.started && op.ec && !cancelled && !unlucky && !fate.closing && !fate.destroyed && !fate.failed)
+        if (op.started && op.ec && !cancelled && !unlucky && !fate.closing && !fate.destroyed &&
+            !may_be_fatal(schedule_, op.ec))
             world_.violated("producer ", producer, " did not recover: ", op.ec.message());
     }
     bool ack_may_be_lost() const {

@@ -2,6 +2,8 @@
 // How operations start: from any thread, one atomic step, nothing completes inside.
 #pragma once
 
+#include <sluice/config.hpp>
+#include <sluice/core/publisher.hpp>
 #include <sluice/io/send_op.hpp>
 
 #include <memory>

@@ -191,12 +191,13 @@ private:
     /// The topic in the path, whose domain is at `from`.
     static refusal topic_of(const detail::request_target& target, std::size_t from, topic_name& out) {
         const std::string_view domain = target.segment(from);
-        if (target.segments.size() < from + 4 || target.segment(from + 3).empty())
-            return {500, "java.lang.IllegalArgumentException: Invalid topic name format"};
-        if (domain != "persistent" && domain != "non-persistent")
-            return {500, "java.lang.IllegalArgumentException: Invalid topic domain: '" + std::string(domain) + "'"};
+        const std::string exception = "java.lang.IllegalArgumentException";
+        if (target.segments.size() < from + 4) return {500, exception + ": Invalid topic name format"};
+        if (domain != "persistent" && domain != "non-persistent") return {500, exception};
         out = {std::string(domain), std::string(target.segment(from + 1)), std::string(target.segment(from + 2)),
                target.rest(from + 3)};
+        if (out.local.empty())
+            return {500, exception + ": Invalid topic name: " + out.full() + ". Topic local name must not be blank."};
         return {};
     }
 

@@ -10,6 +10,7 @@
 #include <charconv>
 #include <chrono>
 #include <cstdint>
+#include <cstdlib>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -69,6 +70,10 @@ public:
         if (!shaped) return refuse(error, "could not be parsed at index " + std::to_string(at_));
         if (at_ != text_.size())
             return refuse(error, "could not be parsed, unparsed text found at index " + std::to_string(at_));
+        if (std::abs(offset) >= 24 * 3600)
+            return refuse(error, "could not be parsed: Value out of range: Hour[0-23], Minute[0-59], Second[0-59]");
+        if (std::abs(offset) > 18 * 3600)
+            return refuse(error, "could not be parsed: Zone offset not in valid range: -18:00 to +18:00");
         const auto range = [&](const char* what, int high, int low, int v) {
             return refuse(error, "could not be parsed: Invalid value for " + std::string(what) + " (valid values " +
                                      std::to_string(low) + " - " + std::to_string(high) + "): " + std::to_string(v));
@@ -150,24 +155,26 @@ private:
         for (; digits < 9; ++digits) nanoseconds *= 10;
         return true;
     }
-    /// `Z`, `+hh:mm` or `+hh:mm:ss`.
+    /// `Z`, `+hh`, `+hh:mm` or `+hh:mm:ss`; what is not of that shape is left over.
     bool offset_field(std::int64_t& seconds) noexcept {
         if (letter('Z')) return true;
         const std::size_t begin = at_;
         const bool negative = is('-');
-        int hour = 0, minute = 0, second = 0;
-        const auto bad = [&] {
+        int hour = 0;
+        if ((!sign('+') && !sign('-')) || !field(2, hour) || hour > 59) {
             at_ = begin;
             return false;
-        };
-        if (!sign('+') && !sign('-')) return false;
-        if (!field(2, hour) || !sign(':') || !field(2, minute)) return bad();
-        if (is(':')) {
-            ++at_;
-            if (!field(2, second)) --at_;
         }
-        if (minute > 59 || second > 59 || hour > 18) return bad();
-        seconds = hour * 3600 + minute * 60 + second;
+        seconds = hour * 3600;
+        for (const int unit : {60, 1}) {
+            const std::size_t colon = at_;
+            int n = 0;
+            if (!sign(':') || !field(2, n) || n > 59) {
+                at_ = colon;
+                break;
+            }
+            seconds += n * unit;
+        }
         if (negative) seconds = -seconds;
         return true;
     }
