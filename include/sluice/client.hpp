@@ -51,6 +51,9 @@ public:
 
     basic_client(const Executor& executor, client_config config)
         : executor_(executor), core_(std::make_shared<core_type>(executor, std::move(config))) {}
+    template <class Context>
+        requires std::is_convertible_v<Context&, asio::execution_context&>
+    basic_client(Context& context, client_config config) : basic_client(context.get_executor(), std::move(config)) {}
 
     const executor_type& get_executor() const noexcept { return executor_; }
     const client_config& config() const noexcept { return core_->config(); }

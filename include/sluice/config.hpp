@@ -97,10 +97,9 @@ struct producer_options {
     std::size_t max_pending_bytes = 64u << 20;   ///< payload bytes written and unacknowledged, 1 KiB or more
     std::size_t max_frame_bytes = 1u << 20;      ///< a message's JSON text; the proxy closes the socket over its limit
     std::size_t batching_max_bytes = 128u << 10; ///< frames gathered into one write, 4 KiB .. 16 MiB
-    std::chrono::milliseconds ping_interval{30'000}; ///< of silence; 0: none
-    std::chrono::milliseconds connect_timeout{
-        10'000};                                     ///< resolve, connect, TLS and OTP together, and again the upgrade
-    std::chrono::milliseconds close_timeout{30'000}; ///< the longest that `close` drains
+    std::chrono::milliseconds ping_interval{30'000};   ///< of silence; 0: none
+    std::chrono::milliseconds connect_timeout{10'000}; ///< resolve, connect and TLS together, and again the upgrade
+    std::chrono::milliseconds close_timeout{30'000};   ///< the longest that `close` drains
     reconnect_policy reconnect{};
 
     /// The first mistake: the field, its value and what is allowed.

@@ -65,7 +65,8 @@ enum class errc {
 
     // transport
     resolve_failed = 120,
-    tls_failed, ///< the certificate was refused, or the handshake failed
+    connect_failed, ///< no address of the host takes a connection
+    tls_failed,     ///< the certificate was refused, or the handshake failed
 
     // compression
     corrupt_data = 140, ///< not what the codec makes
@@ -77,7 +78,7 @@ enum class errc {
 
 /// What to do about it: `if (ec == sluice::condition::retryable)`.
 enum class condition {
-    retryable = 1,  ///< the same call may succeed later
+    retryable = 1,  ///< the same call may succeed later, and is not known to have had an effect
     fatal,          ///< it will fail again until somebody changes something
     authentication, ///< the credential is missing, wrong or not allowed
     quota,          ///< throttled, or a quota is full
@@ -151,6 +152,7 @@ constexpr const char* describe(errc e) noexcept {
     case errc::connection_closed: return "connection closed";
     case errc::connection_lost: return "connection lost before the answer";
     case errc::resolve_failed: return "the host name does not resolve";
+    case errc::connect_failed: return "the connection failed";
     case errc::tls_failed: return "TLS failed";
     case errc::corrupt_data: return "corrupt data";
     case errc::output_limit: return "decompressed size over the limit";
@@ -174,8 +176,7 @@ constexpr bool belongs(errc e, condition c) noexcept {
                e == errc::output_limit;
     case condition::maybe_persisted: return e == errc::ack_timeout || e == errc::connection_lost;
     case condition::not_sent:
-        return e == errc::send_timeout || e == errc::queue_full || e == errc::too_large || e == errc::closed ||
-               e == errc::invalid_message;
+        return e == errc::send_timeout || e == errc::queue_full || e == errc::too_large || e == errc::invalid_message;
     case condition::fatal:
         return e == errc::invalid_option || e == errc::invalid_url || e == errc::plaintext_refused ||
                e == errc::invalid_credentials || e == errc::invalid_name || e == errc::invalid_message ||
@@ -183,9 +184,10 @@ constexpr bool belongs(errc e, condition c) noexcept {
                e == errc::not_found || e == errc::bad_request || e == errc::topic_terminated ||
                e == errc::sequence_in_use || e == errc::unknown_codec || e == errc::corrupt_data;
     case condition::retryable:
+        if (belongs(e, condition::maybe_persisted)) return false;
         return belongs(e, condition::timeout) || belongs(e, condition::quota) || e == errc::queue_full ||
                e == errc::conflict || e == errc::server_error || e == errc::connection_closed ||
-               e == errc::connection_lost || e == errc::no_response || e == errc::http_truncated ||
+               e == errc::connect_failed || e == errc::no_response || e == errc::http_truncated ||
                e == errc::resolve_failed;
     }
     return false;

@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <cstring>
 #include <initializer_list>
+#include <iosfwd>
 #include <memory>
 #include <optional>
 #include <ranges>
@@ -141,6 +142,10 @@ public:
     /// Decodes base64 and protobuf (PulsarApi.proto, MessageIdData). Nothing if the text is neither.
     std::optional<position> decode() const noexcept;
 
+    template <class CharTraits>
+    friend auto& operator<<(std::basic_ostream<char, CharTraits>& out, const message_id& id) {
+        return out << id.view();
+    }
     friend bool operator==(const message_id& a, const message_id& b) noexcept { return a.view() == b.view(); }
     friend auto operator<=>(const message_id& a, const message_id& b) noexcept { return a.view() <=> b.view(); }
 

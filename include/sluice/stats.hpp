@@ -11,9 +11,9 @@ inline namespace v1 {
 
 enum class producer_state : std::uint8_t {
     idle,         ///< not connected, nothing to do
-    connecting,   ///< on the way to the first socket
+    connecting,   ///< on the way to the first socket, between attempts too
     open,         ///< the socket is up
-    reconnecting, ///< the socket was lost, or never came up; the next attempt is due or under way
+    reconnecting, ///< the socket was lost; the next attempt is due or under way
     draining,     ///< `close` waits for the last acknowledgements
     closed,       ///< by `close`, or by the destructor
     failed        ///< for good: the server's answer says that trying again is of no use

@@ -18,9 +18,7 @@ std::string words(const std::string& answer) {
     return text;
 }
 
-std::string with_context(const std::string& context) {
-    return context.empty() ? "" : R"("context":)" + context + ",";
-}
+std::string with_context(const std::string& context) { return context.empty() ? "" : R"("context":)" + context + ","; }
 /// `context` as JSON; empty: the answer has none.
 std::string ok(const std::string& context = R"("1")") {
     return R"({"result":"ok","messageId":"*",)" + with_context(context) + R"("errorCode":0,"schemaVersion":0})";
@@ -57,7 +55,8 @@ void context(target& server) {
                          echo("7.5", R"("7.5")"),
                          echo("true", R"("true")"),
                          echo(R"("18446744073709551615")", R"("18446744073709551615")"),
-                         echo(R"("\" \\ \/ \n \u0001 \u00fc \ud83c\udf0a")", "\"\\\" \\\\ / \\n \\u0001 \xc3\xbc \xf0\x9f\x8c\x8a\""),
+                         echo(R"("\" \\ \/ \n \u0001 \u00fc \ud83c\udf0a")",
+                              "\"\\\" \\\\ / \\n \\u0001 \xc3\xbc \xf0\x9f\x8c\x8a\""),
                          echo("\"\xe6\xb5\x81 \xe2\x80\xa8\"", "\"\xe6\xb5\x81 \xe2\x80\xa8\""),
                          {R"({"payload":"aGk=","context":"1","context":"2"})", ok(R"("2")")},
                          {R"({"payload":"aGk=","context":{}})",
@@ -74,17 +73,18 @@ void context(target& server) {
 
 void broken_json(target& server) {
     std::vector<line> lines{
-        {R"({not json)", no_message("Unexpected character ('n' (code 110)): was expecting double-quote to start field name")},
+        {R"({not json)",
+         no_message("Unexpected character ('n' (code 110)): was expecting double-quote to start field name")},
         {R"({"payload":"aGk=",})",
          no_message("Unexpected character ('}' (code 125)): was expecting double-quote to start field name")},
-        {R"({"payload":"aGk)",
-         no_message("Unexpected end-of-input: was expecting closing quote for a string value")},
+        {R"({"payload":"aGk)", no_message("Unexpected end-of-input: was expecting closing quote for a string value")},
         {R"({'payload':'aGk='})",
          no_message(R"(Unexpected character (''' (code 39)): was expecting double-quote to start field name)")},
         {R"({"payload":"aGk=" "context":"1"})",
          no_message(R"(Unexpected character ('\"' (code 34)): was expecting comma to separate Object entries)")},
         {R"({"payload" "aGk="})",
-         no_message(R"(Unexpected character ('\"' (code 34)): was expecting a colon to separate field name and value)")},
+         no_message(
+             R"(Unexpected character ('\"' (code 34)): was expecting a colon to separate field name and value)")},
         {R"({"payload":01})", no_message("Invalid numeric value: Leading zeroes not allowed")},
         {R"({"payload":"\q"})", no_message("Unrecognized character escape 'q' (code 113)")},
         {R"({"payload":"\uZZZZ"})",
@@ -112,27 +112,32 @@ void broken_json(target& server) {
 
 /// What a careless client loses without being told.
 void ignored(target& server) {
-    converse(server, {
-                         {R"({"payload":"aGk=","context":"1"}garbage)", ok()},
-                         {R"({"payload":"aGk=","context":"1"}{"payload":"aGk=","context":"2"})", ok()},
-                         {"  \n{\"payload\":\"aGk=\",\"context\":\"1\"}  ", ok()},
-                         {hi(R"("unknown":{"a":[1,{"b":null}]})"), ok()},
-                         {hi(R"("sequenceId":5,"disableReplication":true,"schemaVersion":3)"), ok()},
-                         {hi(R"("sequenceId":"x")"),
-                          no_message(R"(Cannot deserialize value of type `long` from String \"x\": not a valid `long` value)")},
-                         {hi(R"("schemaVersion":"x")"),
-                          no_message(R"(Cannot deserialize value of type `long` from String \"x\": not a valid `long` value)")},
-                         {hi(R"("disableReplication":"x")"),
-                          no_message(R"(Cannot deserialize value of type `boolean` from String \"x\": only \"true\"/\"True\"/\"TRUE\" or )"
-                                     R"(\"false\"/\"False\"/\"FALSE\" recognized)")},
-                     });
+    converse(
+        server,
+        {
+            {R"({"payload":"aGk=","context":"1"}garbage)", ok()},
+            {R"({"payload":"aGk=","context":"1"}{"payload":"aGk=","context":"2"})", ok()},
+            {"  \n{\"payload\":\"aGk=\",\"context\":\"1\"}  ", ok()},
+            {hi(R"("unknown":{"a":[1,{"b":null}]})"), ok()},
+            {hi(R"("sequenceId":5,"disableReplication":true,"schemaVersion":3)"), ok()},
+            {hi(R"("sequenceId":"x")"),
+             no_message(R"(Cannot deserialize value of type `long` from String \"x\": not a valid `long` value)")},
+            {hi(R"("schemaVersion":"x")"),
+             no_message(R"(Cannot deserialize value of type `long` from String \"x\": not a valid `long` value)")},
+            {hi(R"("disableReplication":"x")"),
+             no_message(
+                 R"(Cannot deserialize value of type `boolean` from String \"x\": only \"true\"/\"True\"/\"TRUE\" or )"
+                 R"(\"false\"/\"False\"/\"FALSE\" recognized)")},
+        });
     if (!server.is_pulsar_3_0) // those of PIP-290, without keys in the URL
-        converse(server, {
-                             {hi(R"("compressionType":"BROTLI","uncompressedMessageSize":12,"encryptionParam":"!!")"), ok()},
-                             {hi(R"("uncompressedMessageSize":"!!")"),
-                              no_message(R"(Cannot deserialize value of type `java.lang.Integer` from String \"!!\": not a valid )"
-                                         R"(`java.lang.Integer` value)")},
-                         });
+        converse(
+            server,
+            {
+                {hi(R"("compressionType":"BROTLI","uncompressedMessageSize":12,"encryptionParam":"!!")"), ok()},
+                {hi(R"("uncompressedMessageSize":"!!")"),
+                 no_message(R"(Cannot deserialize value of type `java.lang.Integer` from String \"!!\": not a valid )"
+                            R"(`java.lang.Integer` value)")},
+            });
     const std::string topic = server.new_topic();
     {
         raw_producer socket(server, topic);
@@ -180,44 +185,46 @@ void payloads(target& server) {
 }
 
 void members(target& server) {
-    converse(server, {
-                         {hi(R"("key":"")"), ok()},
-                         {hi(R"("key":12)"), ok()},
-                         {hi(R"("key":null)"), ok()},
-                         {hi(R"("key":{})"), no_message("Cannot deserialize value of type `java.lang.String` from Object "
-                                                        "value (token `JsonToken.START_OBJECT`)")},
-                         {hi(R"("properties":{"a":1,"b":1.5,"c":true,"":"x"})"), ok()},
-                         {hi(R"("properties":null)"), ok()},
-                         {hi(R"("properties":{"a":{}})"),
-                          no_message("Cannot deserialize value of type `java.lang.String` from Object value (token "
-                                     "`JsonToken.START_OBJECT`)")},
-                         {hi(R"("properties":[])"),
-                          no_message("Cannot deserialize value of type `java.util.LinkedHashMap<java.lang.String,"
-                                     "java.lang.String>` from Array value (token `JsonToken.START_ARRAY`)")},
-                         {hi(R"("properties":"text")"),
-                          no_message("Cannot construct instance of `java.util.LinkedHashMap` (although at least one "
-                                     "Creator exists): no String-argument constructor/factory method to deserialize "
-                                     "from String value ('text')")},
-                         {hi(R"("replicationClusters":["nowhere"])"), ok()},
-                         {hi(R"("replicationClusters":[])"), ok()},
-                         {hi(R"("replicationClusters":null)"), ok()},
-                         {hi(R"("replicationClusters":[1,true])"), ok()},
-                         {hi(R"("replicationClusters":"standalone")"),
-                          no_message("Cannot construct instance of `java.util.ArrayList` (although at least one Creator "
-                                     "exists): no String-argument constructor/factory method to deserialize from String "
-                                     "value ('standalone')")},
-                         {hi(R"("deliverAt":"12","deliverAfterMs":"12")"), ok()},
-                         {hi(R"("deliverAfterMs":10.7)"), ok()},
-                         {hi(R"("deliverAfterMs":-5)"), ok()},
-                         {hi(R"("deliverAfterMs":null)"), ok()},
-                         {hi(R"("deliverAfterMs":9223372036854775808)"),
-                          no_message("Numeric value (9223372036854775808) out of range of long (-9223372036854775808 - "
-                                     "9223372036854775807)")},
-                         {hi(R"("deliverAt":1e3)"), ok()},
-                         {hi(R"("deliverAt":"")"), ok()},
-                         {hi(R"("deliverAt":"soon")"),
-                          no_message(R"(Cannot deserialize value of type `long` from String \"soon\": not a valid `long` value)")},
-                     });
+    converse(
+        server,
+        {
+            {hi(R"("key":"")"), ok()},
+            {hi(R"("key":12)"), ok()},
+            {hi(R"("key":null)"), ok()},
+            {hi(R"("key":{})"), no_message("Cannot deserialize value of type `java.lang.String` from Object "
+                                           "value (token `JsonToken.START_OBJECT`)")},
+            {hi(R"("properties":{"a":1,"b":1.5,"c":true,"":"x"})"), ok()},
+            {hi(R"("properties":null)"), ok()},
+            {hi(R"("properties":{"a":{}})"),
+             no_message("Cannot deserialize value of type `java.lang.String` from Object value (token "
+                        "`JsonToken.START_OBJECT`)")},
+            {hi(R"("properties":[])"),
+             no_message("Cannot deserialize value of type `java.util.LinkedHashMap<java.lang.String,"
+                        "java.lang.String>` from Array value (token `JsonToken.START_ARRAY`)")},
+            {hi(R"("properties":"text")"),
+             no_message("Cannot construct instance of `java.util.LinkedHashMap` (although at least one "
+                        "Creator exists): no String-argument constructor/factory method to deserialize "
+                        "from String value ('text')")},
+            {hi(R"("replicationClusters":["nowhere"])"), ok()},
+            {hi(R"("replicationClusters":[])"), ok()},
+            {hi(R"("replicationClusters":null)"), ok()},
+            {hi(R"("replicationClusters":[1,true])"), ok()},
+            {hi(R"("replicationClusters":"standalone")"),
+             no_message("Cannot construct instance of `java.util.ArrayList` (although at least one Creator "
+                        "exists): no String-argument constructor/factory method to deserialize from String "
+                        "value ('standalone')")},
+            {hi(R"("deliverAt":"12","deliverAfterMs":"12")"), ok()},
+            {hi(R"("deliverAfterMs":10.7)"), ok()},
+            {hi(R"("deliverAfterMs":-5)"), ok()},
+            {hi(R"("deliverAfterMs":null)"), ok()},
+            {hi(R"("deliverAfterMs":9223372036854775808)"),
+             no_message("Numeric value (9223372036854775808) out of range of long (-9223372036854775808 - "
+                        "9223372036854775807)")},
+            {hi(R"("deliverAt":1e3)"), ok()},
+            {hi(R"("deliverAt":"")"), ok()},
+            {hi(R"("deliverAt":"soon")"),
+             no_message(R"(Cannot deserialize value of type `long` from String \"soon\": not a valid `long` value)")},
+        });
 }
 
 void event_times(target& server) {
@@ -304,16 +311,16 @@ void repeats(target& server) {
     };
     std::unique_ptr<raw_producer> socket;
     reopen(socket, "-1", false);
-    check(place(socket->ask(message("bTA="))).ledger >= 0, "m0");      // 0
+    check(place(socket->ask(message("bTA="))).ledger >= 0, "m0"); // 0
     check(socket->ask(message("!!")).find("send-error:7") != std::string::npos, "takes no number");
     check(socket->ask("{").find("send-error:3") != std::string::npos, "takes no number");
-    check(place(socket->ask(message("bTE="))).ledger >= 0, "m1");      // 1
-    check(place(socket->ask(message("bTI="))).ledger >= 0, "m2");      // 2
+    check(place(socket->ask(message("bTE="))).ledger >= 0, "m1"); // 1
+    check(place(socket->ask(message("bTI="))).ledger >= 0, "m2"); // 2
 
     reopen(socket, "0", false);
     check(place(socket->ask(message("bTE="))) == sluice::message_id::position{}, "m1 again");
     check(place(socket->ask(message("bTI="))) == sluice::message_id::position{}, "m2 again");
-    check(place(socket->ask(message("bTM="))).ledger >= 0, "m3");      // 3
+    check(place(socket->ask(message("bTM="))).ledger >= 0, "m3"); // 3
 
     reopen(socket, "9", false);
     check(place(socket->ask(message("bTQ="))).ledger >= 0, "m4, behind a gap"); // 10

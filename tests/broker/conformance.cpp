@@ -29,8 +29,8 @@ struct settings {
 settings read_arguments(int argc, char** argv) {
     settings s;
     const std::map<std::string, std::string settings::*> options{
-        {"--url", &settings::url},     {"--admin", &settings::admin}, {"--secure-url", &settings::secure_url},
-        {"--ca", &settings::ca_file},  {"--token", &settings::token}, {"--stranger", &settings::stranger},
+        {"--url", &settings::url},         {"--admin", &settings::admin}, {"--secure-url", &settings::secure_url},
+        {"--ca", &settings::ca_file},      {"--token", &settings::token}, {"--stranger", &settings::stranger},
         {"--version", &settings::version}, {"--only", &settings::only},
     };
     for (int i = 1; i < argc; ++i) {
@@ -134,7 +134,8 @@ int main(int argc, char** argv) {
         for (const auto& group : {message_cases(), option_cases(), refusal_cases(), answer_cases(), frame_cases(),
                                   volume_cases(), reconnect_cases()})
             for (const test_case& each : group)
-                if (std::string_view(each.name).find(s.only) != std::string_view::npos) rows.run(*targets.front(), each);
+                if (std::string_view(each.name).find(s.only) != std::string_view::npos)
+                    rows.run(*targets.front(), each);
         return rows.finish();
     } catch (const std::exception& e) {
         std::cerr << "conformance: " << e.what() << "\n";

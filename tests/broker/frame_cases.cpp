@@ -124,9 +124,8 @@ void upgrade_again(target& server) {
     for (const char* query : {"sendTimeoutMillis=x", ""}) {
         const std::string key = web::make_websocket_key(test_random());
         std::string text;
-        check(!web::write_request(
-                  web::make_upgrade(server.producer_target(topic, query), key, server.authorization()),
-                  host_of(server.address), text),
+        check(!web::write_request(web::make_upgrade(server.producer_target(topic, query), key, server.authorization()),
+                                  host_of(server.address), text),
               "the request");
         connection.write(web::as_bytes(text));
         web::http_response_parser parser;

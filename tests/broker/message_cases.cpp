@@ -18,19 +18,18 @@ const std::vector<std::string> texts = {
     R"(quote " back\slash / slash)",
     "\b\f\n\r\t",
     "\x01\x02\x03\x04\x05\x06\x07\x0b\x0e\x0f\x10\x1b\x1f\x7f",
-    "\xc2\x80 \xdf\xbf",                 // U+0080, U+07FF
-    "\xe0\xa0\x80 \xed\x9f\xbf",         // U+0800, U+D7FF
+    "\xc2\x80 \xdf\xbf",                      // U+0080, U+07FF
+    "\xe0\xa0\x80 \xed\x9f\xbf",              // U+0800, U+D7FF
     "\xee\x80\x80 \xef\xbf\xbd \xef\xbf\xbf", // U+E000, U+FFFD, U+FFFF
-    "\xf0\x90\x80\x80 \xf4\x8f\xbf\xbf", // U+10000, U+10FFFF
-    "\xe2\x80\xa8\xe2\x80\xa9",          // the line separators that JavaScript minds
-    "\xef\xbb\xbf" "byte order mark",
+    "\xf0\x90\x80\x80 \xf4\x8f\xbf\xbf",      // U+10000, U+10FFFF
+    "\xe2\x80\xa8\xe2\x80\xa9",               // the line separators that JavaScript minds
+    "\xef\xbb\xbf"
+    "byte order mark",
     "\xe6\xb5\x81 \xd8\xb3\xd9\x8a\xd9\x84 \xd7\xa0\xd7\x97\xd7\x9c \xf0\x9f\x8c\x8a e\xcc\x81",
     "</script>&amp;%00%2F+",
 };
 
-std::vector<message> as_payloads(const std::vector<std::string>& bytes) {
-    return {bytes.begin(), bytes.end()};
-}
+std::vector<message> as_payloads(const std::vector<std::string>& bytes) { return {bytes.begin(), bytes.end()}; }
 
 void payload_sizes(target& server) {
     std::vector<std::string> payloads;
@@ -119,8 +118,13 @@ void properties(target& server) {
 }
 
 void event_times(target& server) {
-    std::vector<std::chrono::milliseconds> times{1ms, 999ms, 1000ms, 1'796'155'444'007ms, 1'796'155'444'070ms,
-                                                 1'796'155'444'700ms, 1'796'155'444'000ms,
+    std::vector<std::chrono::milliseconds> times{1ms,
+                                                 999ms,
+                                                 1000ms,
+                                                 1'796'155'444'007ms,
+                                                 1'796'155'444'070ms,
+                                                 1'796'155'444'700ms,
+                                                 1'796'155'444'000ms,
                                                  951'782'399'999ms,      // before 29 February 2000
                                                  4'107'542'400'000ms,    // 1 March 2100
                                                  253'402'300'799'999ms}; // the last of the year 9999

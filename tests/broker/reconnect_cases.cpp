@@ -38,7 +38,9 @@ cut_run send_through(target& server, const std::string& topic, std::size_t count
     std::set<std::int64_t> answered;
     const auto body = [&](asio::any_io_executor executor) -> asio::awaitable<void> {
         sluice::producer_observer observer;
-        observer.on_disconnect = [&](const sluice::failure&) { out.losses.push_back({between.contexts().size(), answered}); };
+        observer.on_disconnect = [&](const sluice::failure&) {
+            out.losses.push_back({between.contexts().size(), answered});
+        };
         any_producer producer =
             make_producer(executor, config, topic, options, sluice::compression_type::none, observer);
         for (std::size_t i = 0; i < count; ++i) {
@@ -101,7 +103,8 @@ void plain(target& server) {
     for (std::size_t i = 0; i < count; ++i) {
         const auto at = out.results[i].value.message_id.decode();
         bool found = false;
-        for (const position& p : copies[std::to_string(i)]) found = found || (at && p.ledger == at->ledger && p.entry == at->entry);
+        for (const position& p : copies[std::to_string(i)])
+            found = found || (at && p.ledger == at->ledger && p.entry == at->entry);
         check(found, "message " + std::to_string(i) + " is not where its receipt says");
     }
     check(repeats <= out.stats.frames_resent, "more repeats than messages sent again");

@@ -59,8 +59,8 @@ void accepted_options(target& server) {
     for (const char* query :
          {"batchingEnabled=maybe", "batchingEnabled=TRUE", "batchingEnabled=true&batchingMaxMessages=0",
           "batchingEnabled=true&maxPendingMessages=0", "sendTimeoutMillis=0", "unknown=1",
-          "messageRoutingMode=CustomPartition", "initialSequenceId=-5", "initialSequenceId=%2B5", "compressionType=NONE",
-          "compressionType=LZ4&compressionType=Nope", "batchingMaxPublishDelayMs=0"}) {
+          "messageRoutingMode=CustomPartition", "initialSequenceId=-5", "initialSequenceId=%2B5",
+          "compressionType=NONE", "compressionType=LZ4&compressionType=Nope", "batchingMaxPublishDelayMs=0"}) {
         raw_producer socket(server, server.new_topic(), query);
         const std::string answer = socket.ask(R"({"payload":"","context":"c"})");
         check(answer.starts_with(R"({"result":"ok")"), std::string(query) + ": " + answer);
@@ -114,8 +114,8 @@ void raw_credentials(target& server) {
 }
 
 /// Opens, sends, and expects both to end with the same.
-asio::awaitable<void> ends_with(asio::any_io_executor executor, const sluice::client_config& config,
-                                std::string topic, sluice::errc expected, int status, std::string_view text) {
+asio::awaitable<void> ends_with(asio::any_io_executor executor, const sluice::client_config& config, std::string topic,
+                                sluice::errc expected, int status, std::string_view text) {
     any_producer producer = make_producer(executor, config, topic);
     std::error_code opening;
     co_await producer.async_open(asio::redirect_error(asio::use_awaitable, opening));
@@ -187,8 +187,7 @@ void name_in_use(target& server) {
         observer.on_reconnect = [&](const sluice::failure& f, unsigned, std::chrono::milliseconds) {
             refusals.push_back(f);
         };
-        any_producer second =
-            make_producer(executor, server, topic, options, sluice::compression_type::none, observer);
+        any_producer second = make_producer(executor, server, topic, options, sluice::compression_type::none, observer);
         sluice::result r;
         bool done = false;
         sluice::message m("second");

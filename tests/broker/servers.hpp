@@ -22,7 +22,8 @@ public:
         const std::string mark = unique_name();
         {
             raw_producer producer(*this, topic);
-            const std::string answer = producer.ask(R"({"payload":"","properties":{"conformance-end":")" + mark + R"("}})");
+            const std::string answer =
+                producer.ask(R"({"payload":"","properties":{"conformance-end":")" + mark + R"("}})");
             check(answer.find(R"("result":"ok")") != std::string::npos, "marking the end: " + answer);
         }
         raw_socket reader(address, "/ws/v2/reader/" + path_of(topic) + "?messageId=earliest", authorization());

@@ -170,8 +170,8 @@ any_producer make_producer(const asio::any_io_executor& executor, const sluice::
                            sluice::compression_type compression = sluice::compression_type::none,
                            sluice::producer_observer observer = {});
 
-inline any_producer make_producer(const asio::any_io_executor& executor, const target& server,
-                                  const std::string& topic, sluice::producer_options options = {},
+inline any_producer make_producer(const asio::any_io_executor& executor, const target& server, const std::string& topic,
+                                  sluice::producer_options options = {},
                                   sluice::compression_type compression = sluice::compression_type::none,
                                   sluice::producer_observer observer = {}) {
     return make_producer(executor, server.config(), topic, std::move(options), compression, std::move(observer));

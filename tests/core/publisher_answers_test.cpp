@@ -227,6 +227,49 @@ TEST_CASE("answers: an end without a close frame, and a broken protocol") {
     }
 }
 
+TEST_CASE("answers: closed with 1009: the largest in flight fails alone, the others are sent again") {
+    producer_options o;
+    o.max_pending_messages = 4;
+    harness h(o);
+    const int waits = h.send(std::string(100, 'a')); // answered
+    const int small = h.send("b");
+    const int large = h.send(std::string(2000, 'c'));
+    const int other = h.send(std::string(1000, 'd'));
+    const int later = h.send(std::string(5000, 'e')); // behind the window
+    h.open();
+    h.write_all();
+    const failure f = h.receive(server_frame(ok_text(0)) + server_close(1009, "Text message too large"));
+    CHECK(f.code == errc::connection_closed);
+    CHECK(h.persisted(waits));
+    CHECK(h.is(large, errc::too_large, outcome::rejected));
+    CHECK(h.of(large).text() == "the server closed the socket with 1009: Text message too large");
+    CHECK(h.of(large).receipt.sequence_id == 2);
+    CHECK(h.order == ids{waits, large});
+    h.reopen();
+    CHECK(h.write_contexts() == contexts{1, 3, 4});
+    for (std::uint64_t c = 3; c < 5; ++c) h.ack(c);
+    h.ack(1);
+    CHECK(h.persisted(small));
+    CHECK(h.persisted(other));
+    CHECK(h.persisted(later));
+}
+
+TEST_CASE("answers: closed with 1009 for a message that nobody waits for: no other one is blamed") {
+    harness h;
+    h.open();
+    const int large = h.send(std::string(2000, 'c'), true);
+    const int small = h.send("b");
+    h.write_all();
+    h.cancel(large);
+    CHECK(h.receive(server_close(1009)));
+    CHECK(h.order == ids{large});
+    h.reopen();
+    CHECK(h.write_contexts() == contexts{1});
+    h.ack(1);
+    CHECK(h.persisted(small));
+    CHECK(h.receive(server_close(1009))); // nothing in flight at all
+}
+
 TEST_CASE("answers: our close: nothing is written behind it, and the server's answer ends the socket") {
     three h;
     for (std::uint64_t c = 0; c < 3; ++c) h.ack(c);

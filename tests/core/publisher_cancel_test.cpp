@@ -275,8 +275,10 @@ TEST_CASE("cancel_all: between two sockets nothing is left to be sent again") {
     h.open();
     h.write_all();
     h.lose();
+    const int opener = h.mark(core::node_kind::open);
     h.pub.cancel_all();
     h.deliver();
+    CHECK_FALSE(h.done(opener)); // it is no send
     for (const int id : sent) CHECK(h.aborted(id, outcome::maybe_persisted));
     h.open();
     CHECK(h.write_all().empty());

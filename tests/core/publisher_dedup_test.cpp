@@ -329,6 +329,21 @@ TEST_CASE("deduplicate: a repeat behind a refusal is not believed") {
     CHECK(h.results.rbegin()->second.error.code == errc::sequence_in_use);
 }
 
+TEST_CASE("deduplicate: a frame that the server did not understand took no number: nothing in flight is sent again") {
+    once_harness h;
+    const ids sent = h.send_many(3);
+    h.open();
+    h.write_all();
+    h.ack(0);
+    CHECK(h.say(R"({"result":"send-error:3","errorMsg":"?"})").code == errc::unexpected_answer);
+    h.lose();
+    CHECK(h.is(sent[1], errc::connection_lost, outcome::maybe_persisted));
+    CHECK(h.is(sent[2], errc::connection_lost, outcome::maybe_persisted));
+    CHECK(h.open().initial_sequence_id == first + 2);
+    h.send("next");
+    CHECK(h.write_contexts() == contexts{3});
+}
+
 TEST_CASE("deduplicate: without the option a refusal changes nothing for the others") {
     harness h;
     h.send_many(2);

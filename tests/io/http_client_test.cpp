@@ -219,7 +219,7 @@ TEST_CASE("nobody listens; a name that does not resolve") {
         return end.value().error;
     };
     const sluice::failure refused = call(where);
-    CHECK(refused.code == sluice::errc::connection_closed);
+    CHECK(refused.code == sluice::errc::connect_failed);
     CHECK(refused.code == sluice::condition::retryable);
     CHECK(refused.details->cause == asio::error::connection_refused);
     CHECK(contains(refused.details->text, "127.0.0.1:" + std::to_string(where.port)));

@@ -93,8 +93,7 @@ private:
             world_.note("producer ", i, ": attempt ", attempt, " in ", d.count(), " ms, for ", f.code.message(),
                         f.details ? ": " + f.details->text : "");
         };
-        o.on_close = [this, i, fate, t = tracer_](const sluice::failure& f) {
-            fate->failed = static_cast<bool>(f);
+        o.on_close = [this, i, t = tracer_](const sluice::failure& f) {
             world_.note("producer ", i, ": closed: ", f.code.message(), f.details ? ": " + f.details->text : "");
         };
         return o;

@@ -46,7 +46,6 @@ struct started_operation {
 struct producer_fate {
     bool closing = false, closed = false, destroyed = false;
     nanoseconds cancelled_at{-1};
-    bool failed = false; ///< its observer was told of an end with a cause
     unsigned connections = 0;
 };
 

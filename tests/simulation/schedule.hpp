@@ -145,7 +145,7 @@ private:
     void draw_faults() {
         using k = fault_kind;
         // Most lie on the wire; the first bytes are the upgrade and its answer.
-        const unsigned n = d_.percent(10) ? 0 : d_.between(3u, 9u);
+        const unsigned n = d_.percent(5) ? 0 : d_.between(4u, 10u);
         for (unsigned i = 0; i < n; ++i) {
             fault f;
             f.kind =
@@ -160,7 +160,7 @@ private:
             if (f.kind == k::ack_lost && !can_wait) f.kind = k::ack_doubled;
             f.upward = d_.percent(60);
             f.reset = d_.percent(50);
-            f.at = f.concerns_acks() ? d_.below(6) : d_.below(d_.pick({60u, 400u, 600u, 1200u}));
+            f.at = f.concerns_acks() ? d_.below(6) : d_.below(d_.pick({60u, 300u, 500u, 1000u}));
             f.duration =
                 f.kind == k::stall ? d_.pick<nanoseconds>({10ms, 900ms, 70s}) : d_.pick<nanoseconds>({100ms, 4s});
             f.code = f.kind == k::status ? draw_status()

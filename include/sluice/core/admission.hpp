@@ -11,7 +11,7 @@ namespace core {
 
 /// Messages that the strand has taken over are counted by it (`held`), those still in the accumulator by who put them
 /// there (`underway`). The strand raises `held` before it lowers `underway`: a sender that looks in between counts a
-/// message twice, never not at all, so the limit holds.
+/// message twice, never not at all, so the limit holds. Two that race for the last place may both be refused.
 class admission {
 public:
     explicit admission(std::size_t limit) noexcept : limit_(limit) {}

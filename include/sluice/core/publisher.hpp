@@ -72,7 +72,7 @@ public:
     void drain(instant now);
     /// Finishes the nodes whose links have arrived.
     void cancel_requested(instant now);
-    /// Ends every message: not sent, or maybe persisted.
+    /// Ends every message: not sent, or maybe persisted. Who waits for the socket goes on waiting.
     void cancel_all() { end_all(failure{errc::aborted, nullptr}); }
     /// Ends what is past its deadline. Without a connection the error tells why there is none.
     void expire(instant now);
@@ -121,10 +121,7 @@ public:
     void cancel_push(std::uint64_t ticket);
 
     /// Nothing is accepted any more; everything left ends with `why`.
-    void end(const failure& why) {
-        ended_ = why;
-        end_all(why);
-    }
+    void end(const failure& why);
     /// No more pushes; what was pushed meanwhile ends too. True: the accumulator was armed.
     bool close_accumulator(instant now);
     /// Everything that the publisher holds is destroyed uncalled: the execution context is going away.
@@ -173,6 +170,7 @@ private:
     bool append_again(std::uint64_t context);
     bool append_new(send_node* n);
     void append_frame(const message_view& m, std::uint64_t context);
+    void reject_largest(const failure& closed);
     static outcome outcome_of(errc refusal, std::uint32_t attempts) noexcept;
     failure acknowledged(const pulsar::acknowledgement& ack, instant now);
     void settle(send_node* n, failure error, outcome o);
@@ -225,3 +223,4 @@ private:
 } // namespace sluice
 
 #include <sluice/core/publisher_impl.hpp>
+#include <sluice/core/publisher_socket_impl.hpp>

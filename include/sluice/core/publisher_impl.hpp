@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-// The bodies of core/publisher.hpp.
+// The bodies of core/publisher.hpp: what senders put in, how messages end.
 #pragma once
 
 #include <sluice/core/publisher.hpp>
@@ -136,222 +136,6 @@ inline failure publisher::timed_out(errc code) {
     return shared;
 }
 
-// --- the socket ----------------------------------------------------------------------------------------------------
-
-inline publisher::announcement publisher::announce() noexcept {
-    expected_ = window_.first_live(window_.oldest());
-    const bool old = live_messages_ != 0;
-    alone_ = options_.deduplicate && options_.batching_enabled && old;
-    announcement a;
-    a.batching = options_.batching_enabled && !alone_;
-    if (options_.deduplicate || options_.initial_sequence_id) a.initial_sequence_id = number_of(expected_) - 1;
-    return a;
-}
-
-inline void publisher::opened(web::bytes_view upgrade_surplus) {
-    socket_.emplace(web::ws_connection::role::client, &keys_);
-    socket_->feed(upgrade_surplus);
-    cursor_ = window_.oldest();
-    old_end_ = window_.next();
-    holding_ = false;
-    unsure_from_ = all_sure;
-    last_cause_ = timeout_ = ack_timeout_ = failure{};
-    numbers_.connections.add();
-    finish_openers({});
-}
-
-inline void publisher::finish_openers(const failure& f) {
-    while (node* n = openers_.pop_front()) {
-        as_marker(n)->error = f;
-        finished_.push_back(n);
-    }
-}
-
-inline void publisher::lost(const failure& cause) {
-    last_cause_ = cause.code == errc::aborted ? failure{} : cause; // reopening is no failure
-    timeout_ = ack_timeout_ = failure{};
-    socket_.reset();
-    for (std::uint64_t c = window_.oldest(); c < window_.next(); ++c) {
-        window::slot* s = window_.find(c);
-        if (!s) continue;
-        if (s->state == window::slot_state::tombstone) {
-            window_.release(c);
-        } else if (c >= unsure_from_ && c < cursor_) {
-            // Nobody knows its number at the broker: sent again under ours, it could be taken for a repeat.
-            while (node* n = s->chain.front()) abandon(as_send(n), failure{errc::connection_lost, cause.details});
-        }
-    }
-    cursor_ = window_.oldest();
-    holding_ = false;
-    unsure_from_ = all_sure;
-    refresh();
-}
-
-inline web::bytes_view publisher::encode() {
-    batch_.begin();
-    if (!socket_) return {};
-    if (const web::bytes_view control = socket_->output(); !control.empty()) {
-        batch_.arena().append(control);
-        socket_->consume_output(control.size());
-    }
-    if (!socket_->close_sent()) {
-        while (!holding_) {
-            cursor_ = window_.first_live(cursor_);
-            const bool again = cursor_ != window_.next();
-            if (!again) {
-                settle_markers();
-                if (waiting_.empty()) break;
-            }
-            // Numbers on one socket are consecutive: at a hole, it is drained and another one opened.
-            if (options_.deduplicate && (cursor_ != expected_ || (alone_ && !again && window_.oldest() >= old_end_))) {
-                holding_ = true;
-                break;
-            }
-            if (again ? !append_again(cursor_) : !append_new(as_send(waiting_.front()))) break;
-        }
-    }
-    const web::bytes_view out = batch_.batch();
-    if (!out.empty()) {
-        numbers_.writes.add();
-        numbers_.bytes_written.add(out.size());
-        refresh();
-    }
-    return out;
-}
-
-inline bool publisher::append_again(std::uint64_t context) {
-    window::slot& s = *window_.find(context);
-    const message_view& m = as_send(s.chain.front())->message;
-    const std::size_t text = encoder_.text_size(m, context);
-    const std::size_t frame = text + web::frame_header_size(text, true);
-    if (!batch_.has_room(frame)) return false;
-    append_frame(m, context);
-    ++s.attempts;
-    numbers_.frames_resent.add();
-    return true;
-}
-
-inline bool publisher::append_new(send_node* n) {
-    const message_view& m = n->message;
-    const std::size_t text = encoder_.text_size(m, window_.next());
-    if (text > options_.max_frame_bytes) {
-        abandon(n, misfit(m, window_.next()));
-        return true;
-    }
-    const std::size_t frame = text + web::frame_header_size(text, true);
-    if (!window_.has_room(1, m.payload().size()) || !batch_.has_room(frame)) return false;
-    waiting_.remove(n);
-    --waiting_messages_;
-    const std::uint64_t context = window_.open(1, m.payload().size());
-    window::slot& s = *window_.find(context);
-    s.chain.push_back(n);
-    s.attempts = 1;
-    n->context = context;
-    n->stage = send_node::stage_type::in_window;
-    ++live_messages_;
-    append_frame(m, context);
-    if (n->waiter) finished_.push_back(std::exchange(n->waiter, nullptr));
-    return true;
-}
-
-inline void publisher::append_frame(const message_view& m, std::uint64_t context) {
-    encoder_.encode(m, context, keys_.next(), batch_.arena());
-    cursor_ = expected_ = context + 1;
-    numbers_.frames_written.add();
-}
-
-inline failure publisher::received(std::size_t n, instant now) {
-    using kind = web::ws_connection::event::kind;
-    socket_->commit(n);
-    failure bad;
-    // What came behind a bad answer is read all the same: an acknowledgement saves a message from being sent twice.
-    for (;;) {
-        const web::ws_connection::event e = socket_->next();
-        if (e.what == kind::none) break;
-        if (e.what == kind::text) {
-            pulsar::acknowledgement ack;
-            // What is no acknowledgement (a challenge of a later protocol, say) concerns nobody here.
-            if (parser_.parse(e.data, ack) != pulsar::ack_kind::acknowledgement) continue;
-            failure f = acknowledged(ack, now);
-            if (!bad) bad = std::move(f);
-        } else if (bad) {
-            continue;
-        } else if (e.what == kind::close) {
-            error_details d;
-            d.close_code = e.close_code;
-            d.text = "the server closed the socket with " + std::to_string(e.close_code) +
-                     (e.reason.empty() ? "" : ": " + std::string(e.reason));
-            bad = make_failure(errc::connection_closed, std::move(d));
-        } else if (e.what == kind::error) {
-            error_details d;
-            d.close_code = e.close_code;
-            bad = make_failure(e.ec, std::move(d));
-        }
-    }
-    refresh();
-    return bad;
-}
-
-inline failure publisher::end_of_stream(instant now) {
-    socket_->end_of_stream();
-    return received(0, now);
-}
-
-/// What a refusal says of its message: on a resend no more than that this attempt did not store it.
-inline outcome publisher::outcome_of(errc refusal, std::uint32_t attempts) noexcept {
-    if (refusal == errc::ack_timeout || attempts > 1) return outcome::maybe_persisted;
-    return refusal == errc::queue_full ? outcome::not_sent : outcome::rejected;
-}
-
-inline failure publisher::acknowledged(const pulsar::acknowledgement& ack, instant now) {
-    if (!ack.has_context && !ack.ok) // its text may quote the message
-        return make_failure(errc::unexpected_answer,
-                            "send-error:" + std::to_string(ack.code) + ": the server did not understand a frame");
-    if (!ack.has_context || ack.foreign_context || ack.context >= cursor_) return {};
-    window::slot* const s = window_.find(ack.context);
-    if (!s) return {}; // answered before
-
-    failure refusal;
-    outcome result = outcome::persisted;
-    if (!ack.ok) {
-        const errc e = pulsar::error_of(ack);
-        refusal = make_failure(e, "send-error:" + std::to_string(ack.code) + ": " + std::string(ack.error_text));
-        // The proxy's producer is gone, the socket useless: another one takes the message.
-        if (e == errc::connection_closed) return refusal;
-        // An ambiguous answer: with deduplication it is safe to ask again.
-        if (e == errc::ack_timeout && options_.deduplicate) return refusal;
-        result = outcome_of(e, s->attempts);
-        // A terminated topic's socket takes nothing more, though nobody closes it: opening another one tells.
-        holding_ = holding_ || options_.deduplicate || e == errc::topic_terminated;
-        if (options_.deduplicate) unsure_from_ = std::min(unsure_from_, ack.context);
-    } else if (ack.dropped()) {
-        result = outcome::duplicate;
-        const bool first_time = s->attempts == 1 && !options_.initial_sequence_id;
-        if (ack.context > unsure_from_)
-            refusal = make_failure(errc::rejected, "behind a refused message: taken for a repeat by the broker");
-        else if (options_.deduplicate && first_time)
-            refusal = make_failure(errc::sequence_in_use, "dropped by the broker as a repeat of number " +
-                                                              std::to_string(number_of(ack.context)));
-        if (refusal) result = first_time ? outcome::rejected : outcome::maybe_persisted;
-    }
-    if (!refusal) {
-        const std::int64_t number = number_of(ack.context);
-        if (number > last_sequence_id_.load(std::memory_order_relaxed))
-            last_sequence_id_.store(number, std::memory_order_relaxed);
-    }
-    while (node* first = s->chain.pop_front()) {
-        send_node* const n = as_send(first);
-        --live_messages_;
-        if (!refusal) {
-            n->result.message_id.assign(ack.message_id);
-            numbers_.latency.add(now - n->accepted);
-        }
-        settle(n, refusal, result);
-    }
-    window_.release(ack.context);
-    return {};
-}
-
 // --- settling ------------------------------------------------------------------------------------------------------
 
 /// The message has its result. It is in no list any more; its bytes are not looked at again.
@@ -451,8 +235,13 @@ inline void publisher::end_all(const failure& why) {
     for (std::uint64_t c = window_.oldest(); c != window_.next(); ++c)
         if (window::slot* s = window_.find(c))
             while (node* n = s->chain.front()) abandon(as_send(n), why);
-    finish_openers(why);
     refresh();
+}
+
+inline void publisher::end(const failure& why) {
+    ended_ = why;
+    end_all(why);
+    finish_openers(why);
 }
 
 inline bool publisher::close_accumulator(instant now) {

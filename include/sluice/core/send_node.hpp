@@ -99,7 +99,7 @@ struct marker_node : node {
 
 struct send_node;
 
-/// A `push`'s waiter for room, and the group of a `send_all`: told by the strand, never from inside user code.
+/// A `send_all`: told of each of its messages by the strand, never from inside user code.
 struct send_group {
     /// One of the group's messages has its result. True once all have: then `completion` is ready to finish.
     bool (*settled)(send_group*, send_node*) = nullptr;

@@ -28,7 +28,8 @@ public:
         node_list chain{};
         std::uint32_t messages = 0;
         std::uint32_t attempts = 0; ///< connections that it was encoded for
-        std::size_t bytes = 0;
+        std::size_t bytes = 0;      ///< of payload
+        std::uint32_t text = 0;     ///< octets of the frame's JSON
         slot_state state = slot_state::free;
     };
 

@@ -18,6 +18,13 @@ namespace sluice {
 inline namespace v1 {
 namespace io {
 
+/// What a producer needs to know to open its socket, once the credential and the region are there.
+struct socket_place {
+    pulsar::origin where{};
+    pulsar::topic_name topic{};
+    std::string authorization{};
+};
+
 /// Every coroutine here runs on `strand()`: others spawn them there. Outlives the client in its producers.
 template <class Executor, class Traits>
 class client_core : public std::enable_shared_from_this<client_core<Executor, Traits>> {
@@ -64,7 +71,6 @@ public:
     pulsar::topic_name space(scope s) const {
         return pulsar::stream_namespace(service_.dialect, s, authority_->tenant(), config_.fabric);
     }
-    const std::string& authorization() const noexcept { return authority_->header(); }
 
     /// One REST call: `make(caller)` gives the request, the answer is the server's, whatever its status. A 401 is met
     /// with one fresh credential where there is one.
@@ -103,9 +109,22 @@ public:
         if (!f) region_ = std::move(region);
         co_return f;
     }
-    void forget_region() noexcept { region_.reset(); }
-    pulsar::origin socket_origin() const {
-        return pulsar::socket_origin(service_, region_ ? *region_ : pulsar::region());
+    /// From any thread: the region did not answer well, it may have moved.
+    void forget_region() {
+        asio::post(strand_, [self = this->shared_from_this()] { self->region_.reset(); });
+    }
+
+    /// A copy: it goes to the producer's strand.
+    task<strand_type, pulsar::answer<socket_place>> place(std::string stream, scope s) {
+        pulsar::answer<socket_place> out;
+        if (problem_) {
+            out.first = problem_;
+            co_return out;
+        }
+        std::tie(out.first, out.second.topic) = topic(stream, s);
+        out.second.where = pulsar::socket_origin(service_, region_ ? *region_ : pulsar::region());
+        out.second.authorization = authority_->header();
+        co_return out;
     }
 
     task<strand_type, pulsar::answer<std::string>> one_time_password() {

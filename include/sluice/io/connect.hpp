@@ -39,7 +39,7 @@ task<Strand, failure> connect(Stream& stream, Resolver& resolver, pulsar::origin
         co_await stream.async_connect(endpoint, into<Strand>(ec));
         if (!ec || ec == asio::error::operation_aborted) break;
     }
-    if (ec) co_return detail::connect_failure(errc::connection_closed, where, ec);
+    if (ec) co_return detail::connect_failure(errc::connect_failed, where, ec);
     stream.no_delay();
     if (stream.secure()) {
         co_await stream.async_handshake(where.host, into<Strand>(ec));

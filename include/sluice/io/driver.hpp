@@ -282,39 +282,40 @@ private:
     }
 
     task<strand_type, failure> open_stream() {
-        const pulsar::origin where = client_->socket_origin();
+        pulsar::answer<socket_place> place = co_await on_client(client_->place(stream_name_, options_.scope));
+        if (place.first) co_return place.first;
+        place_ = std::move(place.second);
         stream_ = std::make_shared<stream_type>(strand_, client_->tls());
         const auto stream = stream_;
         limit_.arm(options_.connect_timeout, [this, stream] {
             stream->close();
             resolver_.cancel();
         });
-        failure f = co_await connect<strand_type>(*stream, resolver_, where);
+        failure f = co_await connect<strand_type>(*stream, resolver_, place_.where);
         limit_.disarm();
-        if (limit_.bitten()) f = too_slow("connecting", where);
+        if (limit_.bitten()) f = too_slow("connecting");
         co_return f;
     }
 
-    failure too_slow(const char* what, const pulsar::origin& where) const {
-        return make_failure(errc::connect_timeout, std::string(what) + " to " + where.host + ": not done within " +
+    failure too_slow(const char* what) const {
+        return make_failure(errc::connect_timeout, std::string(what) + " to " + place_.where.host +
+                                                       ": not done within " +
                                                        std::to_string(options_.connect_timeout.count()) + " ms");
     }
 
     task<strand_type, failure> upgrade() {
-        auto [bad, topic] = client_->topic(stream_name_, options_.scope);
-        if (bad) co_return bad;
         const core::publisher::announcement a = publisher_.announce();
         producer_options said = options_;
         said.batching_enabled = a.batching;
-        std::string target = pulsar::producer_target(client_->service().dialect, topic, said, compression_,
+        std::string target = pulsar::producer_target(client_->service().dialect, place_.topic, said, compression_,
                                                      a.initial_sequence_id, std::exchange(otp_, {}));
-        std::string authorization = wants_otp(*client_) ? std::string() : client_->authorization();
+        std::string authorization = wants_otp(*client_) ? std::string() : place_.authorization;
         const auto stream = stream_;
         limit_.arm(options_.connect_timeout, [stream] { stream->close(); });
-        handshake_result r = co_await shake_hands<strand_type, Traits>(*stream, client_->socket_origin().authority(),
+        handshake_result r = co_await shake_hands<strand_type, Traits>(*stream, place_.where.authority(),
                                                                        std::move(target), std::move(authorization));
         limit_.disarm();
-        if (limit_.bitten()) r.error = too_slow("the upgrade", client_->socket_origin());
+        if (limit_.bitten()) r.error = too_slow("the upgrade");
         if (!r.error) publisher_.opened(r.surplus.view());
         co_return r.error;
     }
@@ -454,9 +455,10 @@ private:
                                                         std::to_string(options_.close_timeout.count()) + " ms");
             return finish(closed_failure(), {}, late);
         }
-        // Not armed (a write is stalled, say), the accumulator wakes nobody: what is sent meanwhile is taken over by ticks.
-        const bool outstanding = publisher_.messages() != 0 || publisher_.has_deadlines() || publisher_.closing() ||
-                                 !wake_due_;
+        // Not armed (a write is stalled, say), the accumulator wakes nobody: what is sent meanwhile is taken over by
+        // ticks.
+        const bool outstanding =
+            publisher_.messages() != 0 || publisher_.has_deadlines() || publisher_.closing() || !wake_due_;
         // One fast tick more than needed: a producer that sends now and then starts no timer each time.
         if (outstanding || busy_) {
             busy_ = outstanding;
@@ -502,6 +504,7 @@ private:
     core::session session_;
 
     std::shared_ptr<stream_type> stream_{};
+    socket_place place_{};
     std::string otp_{};
     wakeup writer_{};
     watchdog<timer_type> tick_;

@@ -142,8 +142,10 @@ struct initiate_push : initiation<Driver> {
         }
         if (auto slot = waiter->slot(); slot.is_connected()) {
             waiter->ticket = d->new_ticket();
-            slot.assign([d, ticket = waiter->ticket](asio::cancellation_type type) {
-                if (type != asio::cancellation_type::none) d->cancel_push(ticket);
+            // Weak: the waiter may have its result and not yet been called when the producer goes.
+            slot.assign([weak = d->weak_from_this(), ticket = waiter->ticket](asio::cancellation_type type) {
+                if (type == asio::cancellation_type::none) return;
+                if (const auto producer = weak.lock()) producer->cancel_push(ticket);
             });
         }
         d->submit(op, op);

@@ -1,0 +1,262 @@
+// SPDX-License-Identifier: BSL-1.0
+// Many threads: senders, a pool that runs the producer, cancellations on other executors. The thread sanitizer looks.
+#include "system/world.hpp"
+
+#include <atomic>
+#include <map>
+#include <thread>
+
+using namespace test;
+
+namespace {
+
+/// A gateway on a context of its own, and a pool for what is tested.
+struct stage {
+    explicit stage(std::size_t threads, sluice::testing::gateway_options options = {})
+        : gateway(gateway_context, std::move(options)), pool(threads), runner([this] { gateway_context.run(); }) {}
+    ~stage() {
+        pool.join();
+        gateway_context.stop();
+        runner.join();
+    }
+
+    asio::io_context gateway_context{1};
+    sluice::testing::gateway gateway;
+    asio::thread_pool pool;
+    std::thread runner;
+};
+
+/// Counts what is still to come; a thread waits for it.
+class countdown {
+public:
+    explicit countdown(std::size_t n) : left_(n) {}
+    void arrive() {
+        if (left_.fetch_sub(1) == 1) left_.notify_all();
+    }
+    void wait() {
+        for (std::size_t n = left_.load(); n != 0; n = left_.load()) left_.wait(n);
+    }
+
+private:
+    std::atomic<std::size_t> left_;
+};
+
+/// Each sender's messages are there, in its own order; each once if told so.
+void check_order(sluice::testing::gateway& g, std::size_t senders, std::size_t each) {
+    std::map<std::string, std::size_t> next;
+    std::size_t wrong = 0;
+    for (const sluice::testing::stored_message& m : g.messages("orders")) {
+        const std::size_t colon = m.payload.find(':');
+        const std::size_t number = std::stoul(m.payload.substr(colon + 1));
+        std::size_t& expected = next[m.payload.substr(0, colon)];
+        if (number == expected)
+            ++expected;
+        else if (number > expected)
+            ++wrong; // a repeat may come again, a gap may not
+    }
+    CHECK(wrong == 0);
+    CHECK(next.size() == senders);
+    for (const auto& [sender, count] : next) CHECK(count == each);
+}
+
+std::string text(std::size_t sender, std::size_t i) { return std::to_string(sender) + ":" + std::to_string(i); }
+
+} // namespace
+
+TEST_CASE("eight threads send, push and try to push on one producer") {
+    constexpr std::size_t senders = 8, each = 2000;
+    stage s(2);
+    sluice::client client(s.pool.get_executor(), config_for(s.gateway, sluice::dialect::gdn));
+    sluice::producer_options o = impatient();
+    o.max_pending_messages = 500;
+    sluice::producer producer(client, "orders", o);
+    countdown answers(senders * each);
+    std::atomic<std::size_t> failed{0};
+    const auto note = [&](std::error_code ec, const sluice::receipt& r) {
+        if (ec || r.outcome != sluice::outcome::persisted) ++failed;
+        answers.arrive();
+    };
+    std::vector<std::thread> threads;
+    for (std::size_t t = 0; t < senders; ++t)
+        threads.emplace_back([&, t] {
+            for (std::size_t i = 0; i < each; ++i) {
+                switch (t % 4) {
+                case 0: producer.async_send(text(t, i), note); break;
+                case 1: producer.async_send(sluice::message(text(t, i), "key"), note); break;
+                case 2: producer.async_push(text(t, i), note, [](std::error_code) {}); break;
+                default:
+                    while (!producer.try_push(text(t, i), note)) std::this_thread::yield();
+                    break;
+                }
+                if (i % 256 == 0) {
+                    static_cast<void>(producer.stats());
+                    static_cast<void>(producer.state());
+                    static_cast<void>(producer.last_sequence_id());
+                }
+            }
+        });
+    for (std::thread& t : threads) t.join();
+    answers.wait();
+    CHECK(failed == 0);
+    producer.async_close(asio::use_future).get();
+    CHECK(producer.stats().accepted == senders * each);
+    CHECK(producer.stats().persisted == senders * each);
+    check_order(s.gateway, senders, each);
+}
+
+TEST_CASE("four threads send while connections are cut") {
+    constexpr std::size_t senders = 4, each = 2000;
+    stage s(3);
+    sluice::client client(s.pool.get_executor(), config_for(s.gateway, sluice::dialect::gdn));
+    sluice::producer producer(client, "orders", impatient());
+    countdown answers(senders * each);
+    std::atomic<std::size_t> failed{0}, answered{0};
+    std::vector<std::thread> threads;
+    for (std::size_t t = 0; t < senders; ++t)
+        threads.emplace_back([&, t] {
+            for (std::size_t i = 0; i < each; ++i)
+                producer.async_send(text(t, i), [&](std::error_code ec, const sluice::receipt&) {
+                    if (ec) ++failed;
+                    if (++answered % 1500 == 0) s.gateway.drop_connections();
+                    answers.arrive();
+                });
+        });
+    for (std::thread& t : threads) t.join();
+    answers.wait();
+    CHECK(failed == 0);
+    check_order(s.gateway, senders, each);
+    producer.async_close(asio::use_future).get();
+}
+
+namespace {
+
+asio::awaitable<void> sender(sluice::producer& p, std::size_t id, std::size_t each, std::atomic<std::size_t>& failed,
+                             countdown& finished) {
+    for (std::size_t i = 0; i < each; ++i) {
+        const std::string message = text(id, i);
+        const sluice::receipt r = co_await p.send(message);
+        if (r.outcome != sluice::outcome::persisted) ++failed;
+    }
+    finished.arrive();
+}
+
+} // namespace
+
+TEST_CASE("two hundred coroutines on a pool, each on a strand of its own, through one producer") {
+    constexpr std::size_t senders = 200, each = 20;
+    stage s(3);
+    sluice::client client(s.pool.get_executor(), config_for(s.gateway, sluice::dialect::gdn));
+    sluice::producer producer(client, "orders", impatient());
+    std::atomic<std::size_t> failed{0};
+    countdown finished(senders);
+    for (std::size_t i = 0; i < senders; ++i)
+        asio::co_spawn(asio::make_strand(s.pool), sender(producer, i, each, failed, finished), asio::detached);
+    finished.wait();
+    CHECK(failed == 0);
+    check_order(s.gateway, senders, each);
+    producer.async_close(asio::use_future).get();
+}
+
+TEST_CASE("cancellations on the handlers' own executor while the producer runs on others") {
+    constexpr std::size_t count = 3000;
+    stage s(2);
+    sluice::client client(s.pool.get_executor(), config_for(s.gateway, sluice::dialect::gdn));
+    sluice::producer_options o = impatient();
+    o.max_pending_messages = 50;
+    auto producer = std::make_unique<sluice::producer>(client, "orders", o);
+    asio::io_context mine;
+    std::vector<asio::cancellation_signal> signals(count);
+    std::size_t answered = 0, aborted = 0, stored = 0;
+    const auto note = [&](std::error_code ec, const sluice::receipt& r) {
+        ++answered;
+        if (ec == asio::error::operation_aborted) ++aborted;
+        if (!ec) ++stored;
+        CHECK((!ec == (r.outcome == sluice::outcome::persisted)));
+    };
+    for (std::size_t i = 0; i < count; ++i)
+        asio::post(mine, [&, i] {
+            producer->async_send(text(0, i),
+                                 asio::bind_cancellation_slot(signals[i].slot(), asio::bind_executor(mine, note)));
+            // At whatever stage that one is by now.
+            if (i % 3 == 0) signals[i - std::min<std::size_t>(i, i % 100)].emit(asio::cancellation_type::terminal);
+            if (i == count / 2) s.gateway.drop_connections();
+            if (i + 1 == count) producer.reset();
+        });
+    run_until(mine, [&] { return answered == count; });
+    CHECK(aborted + stored == count);
+    CHECK(aborted != 0);
+}
+
+TEST_CASE("cancel() and close from any thread, while others send") {
+    for (int round = 0; round < 10; ++round) {
+        constexpr std::size_t senders = 3, each = 300;
+        stage s(2);
+        sluice::client client(s.pool.get_executor(), config_for(s.gateway, sluice::dialect::gdn));
+        sluice::producer producer(client, "orders", impatient());
+        countdown answers(senders * each);
+        std::vector<std::thread> threads;
+        for (std::size_t t = 0; t < senders; ++t)
+            threads.emplace_back([&, t] {
+                for (std::size_t i = 0; i < each; ++i) {
+                    producer.async_send(text(t, i), [&](std::error_code, const sluice::receipt&) { answers.arrive(); });
+                    if (t == 0 && i % 50 == 49) producer.cancel();
+                    if (t == 1 && i == 200 && round % 2 == 0) producer.async_close(asio::detached);
+                }
+            });
+        for (std::thread& t : threads) t.join();
+        answers.wait();
+        producer.async_close(asio::use_future).get();
+    }
+}
+
+TEST_CASE("many producers of one client, whose login runs out all the time") {
+    sluice::testing::gateway_options g;
+    g.proxy.users.push_back({"ann@example.com", "ann", "word"});
+    g.proxy.jwt_lifetime = 50s; // less than the client wants to have in hand: every use logs in again
+    stage s(3, g);
+    sluice::client_config c;
+    c.url = s.gateway.url();
+    c.auth = sluice::password{.email = "ann@example.com", .secret = "word"};
+    for (const sluice::socket_auth how : {sluice::socket_auth::otp, sluice::socket_auth::header}) {
+        c.socket_auth = how;
+        sluice::client client(s.pool.get_executor(), c);
+        std::vector<std::unique_ptr<sluice::producer>> producers;
+        for (int i = 0; i < 8; ++i)
+            producers.push_back(std::make_unique<sluice::producer>(client, "orders", impatient()));
+        for (int round = 0; round < 5; ++round) {
+            countdown answers(producers.size() * 2);
+            for (const auto& p : producers) {
+                p->async_send("x", [&](std::error_code ec, const sluice::receipt&) {
+                    CHECK_FALSE(ec);
+                    answers.arrive();
+                });
+                client.async_has_stream("orders", sluice::scope::global, [&](std::error_code ec, bool) {
+                    CHECK_FALSE(ec);
+                    answers.arrive();
+                });
+            }
+            answers.wait();
+            s.gateway.close_all_sockets();
+        }
+        for (const auto& p : producers) p->async_close(asio::use_future).get();
+    }
+}
+
+TEST_CASE("producers made and destroyed on several threads, with sends under way") {
+    stage s(3);
+    sluice::client client(s.pool.get_executor(), config_for(s.gateway, sluice::dialect::gdn));
+    constexpr std::size_t makers = 4, rounds = 30;
+    countdown answers(makers * rounds * 3);
+    std::vector<std::thread> threads;
+    for (std::size_t t = 0; t < makers; ++t)
+        threads.emplace_back([&] {
+            for (std::size_t i = 0; i < rounds; ++i) {
+                sluice::producer p(client, "orders", impatient());
+                for (int k = 0; k < 3; ++k)
+                    p.async_send("x", [&](std::error_code, const sluice::receipt&) { answers.arrive(); });
+                if (i % 3 == 0) p.async_close(asio::use_future).get();
+            }
+        });
+    for (std::thread& t : threads) t.join();
+    answers.wait();
+}
