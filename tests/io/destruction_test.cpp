@@ -84,8 +84,9 @@ TEST_CASE("callbacks of every operation, in every stage") {
                 auto context = std::make_unique<asio::io_context>();
                 asio::io_context other;
                 auto server = std::make_unique<holding_server>(*context);
-                sluice::client client(context->get_executor(), {.url = server->server.websocket_url()});
-                auto producer = std::make_unique<sluice::producer>(client, "orders", small());
+                auto client = std::make_unique<sluice::client>(
+                    context->get_executor(), sluice::client_config{.url = server->server.websocket_url()});
+                auto producer = std::make_unique<sluice::producer>(*client, "orders", small());
                 asio::cancellation_signal signal, signal_of_all, signal_of_push;
                 producer->async_open(fresh());
                 producer->async_send("a", fresh());
@@ -95,14 +96,15 @@ TEST_CASE("callbacks of every operation, in every stage") {
                 producer->async_push("d", fresh(), asio::bind_cancellation_slot(signal_of_push.slot(), fresh()));
                 producer->async_flush(fresh());
                 static_cast<void>(producer->try_push("e", fresh()));
-                client.async_login(fresh());
+                client->async_login(fresh());
                 s.go(*context, *server, *producer);
                 for (const probe& p : probes) before.push_back(*p.calls);
                 if (std::string_view(s.name) == "cancelled, not yet run")
                     signal.emit(asio::cancellation_type::terminal);
                 if (producer_first) producer.reset();
                 server->server.stop();
-                if (!producer_first) producer.reset(); // the contract: before its context
+                if (!producer_first) producer.reset(); // the contract: before the context
+                client.reset();
                 context.reset();
                 CHECK_FALSE(signal.slot().has_handler());
                 CHECK_FALSE(signal_of_push.slot().has_handler());

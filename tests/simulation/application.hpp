@@ -201,8 +201,9 @@ private:
             }));
             break;
         case deed::ensure_stream:
-            client_.async_ensure_stream(stream_name(a.producer), sluice::scope::global,
-                                        on([call = on_code(op)](std::error_code ec, sluice::created_stream) { call(ec); }));
+            client_.async_ensure_stream(
+                stream_name(a.producer), sluice::scope::global,
+                on([call = on_code(op)](std::error_code ec, sluice::created_stream) { call(ec); }));
             break;
         case deed::cancel_one:
         case deed::cancel:
@@ -256,8 +257,9 @@ private:
     }
 
     std::string title(const started_operation& op) const {
-        constexpr const char* names[] = {"send", "send borrowed", "send awaited", "send_all", "push",  "try_push",
-                                         "open", "flush",         "cancel one",   "cancel",   "close", "ensure_stream", "destroy"};
+        constexpr const char* names[] = {"send",     "send borrowed", "send awaited", "send_all",   "push",
+                                         "try_push", "open",          "flush",        "cancel one", "cancel",
+                                         "close",    "ensure_stream", "destroy"};
         return "operation " + std::to_string(op.plan->subject) + " (" + names[static_cast<int>(op.plan->what)] +
                ", producer " + std::to_string(op.plan->producer) + ")";
     }

@@ -18,7 +18,8 @@ namespace simulation {
 /// too late twice.
 inline bool may_be_fatal(const schedule& s, std::error_code ec) {
     using sluice::errc;
-    if (ec != errc::unauthorized && ec != errc::forbidden && ec != errc::not_found && ec != errc::bad_request) return false;
+    if (ec != errc::unauthorized && ec != errc::forbidden && ec != errc::not_found && ec != errc::bad_request)
+        return false;
     int stalls = 0;
     for (const fault& f : s.faults) {
         if (f.kind == fault_kind::status && f.code >= 400 && f.code <= 404) return true;

@@ -163,8 +163,7 @@ private:
             f.at = f.concerns_acks() ? d_.below(6) : d_.below(d_.pick({60u, 300u, 500u, 1000u}));
             f.duration =
                 f.kind == k::stall ? d_.pick<nanoseconds>({10ms, 900ms, 70s}) : d_.pick<nanoseconds>({100ms, 4s});
-            f.code = f.kind == k::status ? draw_status()
-                                         : d_.pick<std::uint16_t>({1000, 1001, 1011, 1012, 4000});
+            f.code = f.kind == k::status ? draw_status() : d_.pick<std::uint16_t>({1000, 1001, 1011, 1012, 4000});
             s_.faults.push_back(f);
         }
     }

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <sluice/io/client_core.hpp>
+#include <sluice/io/spawn.hpp>
 
 #include <exception>
 #include <memory>
@@ -162,7 +163,7 @@ struct initiate_call {
             }
         };
         using adapted = adapted_handler<std::decay_t<Handler>, decltype(finish)>;
-        asio::co_spawn(core->strand(), std::move(work), adapted{std::forward<Handler>(handler), finish});
+        spawn_on(core->strand(), std::move(work), adapted{std::forward<Handler>(handler), finish});
     }
 
 private:

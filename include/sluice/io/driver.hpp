@@ -10,6 +10,7 @@
 #include <sluice/io/handshake.hpp>
 #include <sluice/io/inbox.hpp>
 #include <sluice/io/parked.hpp>
+#include <sluice/io/spawn.hpp>
 #include <sluice/io/traits.hpp>
 #include <sluice/io/wakeup.hpp>
 #include <sluice/io/watchdog.hpp>
@@ -240,7 +241,12 @@ private:
     /// The client's coroutines run on the client's strand.
     template <class T>
     auto on_client(task<strand_type, T> t) {
-        return asio::co_spawn(client_->strand(), std::move(t), asio::use_awaitable_t<strand_type>());
+        using token = asio::use_awaitable_t<strand_type>;
+        return asio::async_initiate<const token, void(std::exception_ptr, T)>(
+            [strand = client_->strand()](auto handler, task<strand_type, T> work) {
+                spawn_on(strand, std::move(work), std::move(handler));
+            },
+            token(), std::move(t));
     }
 
     /// With the number of attempts since the last success, of which this was the last.

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: BSL-1.0
+// A coroutine on another strand than its caller's, and how a cancellation reaches it there.
+#pragma once
+
+#include <sluice/io/asio_compat.hpp>
+
+#include <exception>
+#include <memory>
+#include <utility>
+
+namespace sluice {
+inline namespace v1 {
+namespace io {
+
+/// What carries a cancellation over. It lives as long as the coroutine, not as its caller's signal, which may outlive
+/// the execution context.
+template <class Strand>
+struct remote_signal {
+    explicit remote_signal(const Strand& s) : strand(s) {}
+    Strand strand;
+    asio::cancellation_signal signal{};
+};
+
+template <class Strand, class T>
+task<Strand, T> keeping(std::shared_ptr<remote_signal<Strand>> alive, task<Strand, T> work) {
+    T result = co_await std::move(work);
+    static_cast<void>(alive);
+    co_return result;
+}
+
+/// Runs `work` on `strand` and completes through `handler` with `(std::exception_ptr, T)`.
+///
+/// A cancellation is emitted where the handler runs. If it went straight to the coroutine, it would look at operations
+/// that the coroutine, on its strand, starts and ends at the same time: so it is posted there, and emitted again.
+template <class Strand, class T, class Handler>
+void spawn_on(const Strand& strand, task<Strand, T> work, Handler handler) {
+    auto slot = asio::get_associated_cancellation_slot(handler);
+    if (!slot.is_connected()) return asio::co_spawn(strand, std::move(work), std::move(handler));
+    const auto remote = std::make_shared<remote_signal<Strand>>(strand);
+    slot.assign([weak = std::weak_ptr(remote)](asio::cancellation_type type) {
+        const auto alive = weak.lock();
+        if (alive) asio::post(alive->strand, [alive, type] { alive->signal.emit(type); });
+    });
+    const auto finish = [slot](auto h, std::exception_ptr thrown, T value) {
+        asio::cancellation_slot(slot).clear();
+        std::move(h)(std::move(thrown), std::move(value));
+    };
+    using adapted = adapted_handler<Handler, decltype(finish)>;
+    asio::co_spawn(strand, keeping(remote, std::move(work)),
+                   asio::bind_cancellation_slot(remote->signal.slot(), adapted{std::move(handler), finish}));
+}
+
+} // namespace io
+} // namespace v1
+} // namespace sluice
