@@ -104,19 +104,20 @@ asio::awaitable<void> quickstart(std::string url, std::string key) {
 
 asio::awaitable<void> inside_expressions(std::string url, std::string key) {
     const auto executor = co_await asio::this_coro::executor;
-    co_await sluice::client(executor, {.url = url, .auth = sluice::api_key{key}}).ensure_stream("orders");
-    const bool there =
-        co_await sluice::client(executor, {.url = url, .auth = sluice::api_key{key}}).has_stream("orders");
-    CHECK(there);
-    CHECK((co_await sluice::client(executor, {.url = url, .auth = sluice::api_key{key}}).list_streams()).size() == 1);
+    // Configurations and options have names: they are aggregates, and g++ 12 destroys an aggregate that is made inside
+    // of an awaited expression twice.
     sluice::client_config config{.url = url, .auth = sluice::api_key{key}};
     config.limits.request = 20s;
+    co_await sluice::client(executor, config).ensure_stream("orders");
+    const bool there = co_await sluice::client(executor, config).has_stream("orders");
+    CHECK(there);
+    CHECK((co_await sluice::client(executor, config).list_streams()).size() == 1);
     sluice::client client(executor, std::move(config));
     const sluice::receipt r = co_await sluice::producer(client, "orders").send("from a temporary producer");
     CHECK(r.outcome == sluice::outcome::persisted);
+    const sluice::producer_options options{.producer_name = "a name that no small string holds"};
     const sluice::receipt s =
-        co_await sluice::producer(client, "orders", {.producer_name = "a name that is long enough"})
-            .send(sluice::message{"from another", "key"});
+        co_await sluice::producer(client, "orders", options).send(sluice::message{"from another", "key"});
     CHECK(s.outcome == sluice::outcome::persisted);
     co_await client.publish("orders", "over REST, in a text that no small string holds");
     const auto [id, created] = co_await client.ensure_stream("orders", sluice::scope::global);

@@ -187,6 +187,27 @@ TEST_CASE("cancellations on the handlers' own executor while the producer runs o
     CHECK(aborted != 0);
 }
 
+TEST_CASE("calls cancelled on their handlers' executor while the client runs on others") {
+    constexpr std::size_t count = 300;
+    stage s(2);
+    sluice::client client(s.pool.get_executor(), config_for(s.gateway, sluice::dialect::gdn));
+    asio::io_context mine;
+    std::vector<asio::cancellation_signal> signals(count);
+    std::size_t answered = 0;
+    for (std::size_t i = 0; i < count; ++i)
+        asio::post(mine, [&, i] {
+            client.async_has_stream("orders", sluice::scope::global,
+                                    asio::bind_cancellation_slot(
+                                        signals[i].slot(), asio::bind_executor(mine, [&](std::error_code ec, bool) {
+                                            ++answered;
+                                            CHECK((!ec || ec == asio::error::operation_aborted));
+                                        })));
+            signals[i - std::min<std::size_t>(i, i % 7)].emit(asio::cancellation_type::terminal);
+        });
+    run_until(mine, [&] { return answered == count; });
+    for (asio::cancellation_signal& each : signals) CHECK_FALSE(each.slot().has_handler());
+}
+
 TEST_CASE("cancel() and close from any thread, while others send") {
     for (int round = 0; round < 10; ++round) {
         constexpr std::size_t senders = 3, each = 300;

@@ -42,7 +42,8 @@ void spawn_on(const Strand& strand, task<Strand, T> work, Handler handler) {
         if (alive) asio::post(alive->strand, [alive, type] { alive->signal.emit(type); });
     });
     const auto finish = [slot](auto h, std::exception_ptr thrown, T value) {
-        asio::cancellation_slot(slot).clear();
+        auto mine = slot;
+        mine.clear();
         std::move(h)(std::move(thrown), std::move(value));
     };
     using adapted = adapted_handler<Handler, decltype(finish)>;
