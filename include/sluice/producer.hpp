@@ -62,10 +62,21 @@ public:
 
     /// A producer on `stream` of the server of the client `owner`. Nothing is sent yet. A name or an option that is not
     /// allowed shows at the first operation; `options.validate()` tells before.
+    ///
+    /// Overloads instead of default arguments: g++ 12 destroys an aggregate twice that a default argument makes inside
+    /// of an awaited expression (`co_await producer(client, "orders").send("hello")`).
     template <class ClientExecutor>
         requires std::same_as<io::inner_executor_t<ClientExecutor>, inner_executor_type>
-    basic_producer(const basic_client<ClientExecutor, Traits>& owner, std::string stream, producer_options options = {},
-                   producer_observer observer = {}, Codec codec = Codec())
+    basic_producer(const basic_client<ClientExecutor, Traits>& owner, std::string stream)
+        : basic_producer(owner, std::move(stream), producer_options()) {}
+    template <class ClientExecutor>
+        requires std::same_as<io::inner_executor_t<ClientExecutor>, inner_executor_type>
+    basic_producer(const basic_client<ClientExecutor, Traits>& owner, std::string stream, producer_options options)
+        : basic_producer(owner, std::move(stream), std::move(options), producer_observer()) {}
+    template <class ClientExecutor>
+        requires std::same_as<io::inner_executor_t<ClientExecutor>, inner_executor_type>
+    basic_producer(const basic_client<ClientExecutor, Traits>& owner, std::string stream, producer_options options,
+                   producer_observer observer, Codec codec = Codec())
         : executor_(owner.get_executor()),
           driver_(driver_type::make(inner_executor_type(owner.get_executor()), owner.core(), std::move(stream),
                                     std::move(options), codec.type(), std::move(observer))) {}

@@ -111,7 +111,7 @@ asio::awaitable<void> inside_expressions(std::string url, std::string key) {
     co_await sluice::client(executor, config).ensure_stream("orders");
     const bool there = co_await sluice::client(executor, config).has_stream("orders");
     CHECK(there);
-    CHECK((co_await sluice::client(executor, config).list_streams()).size() == 1);
+    CHECK((co_await sluice::client(executor, config).list_streams()).size() == 2);
     sluice::client client(executor, std::move(config));
     const sluice::receipt r = co_await sluice::producer(client, "orders").send("from a temporary producer");
     CHECK(r.outcome == sluice::outcome::persisted);
