@@ -114,7 +114,7 @@ public:
     /// A Pulsar MessageIdData needs at most 60 characters; more than this is no message id.
     static constexpr std::size_t capacity = 79;
 
-    constexpr message_id() noexcept = default;
+    constexpr message_id() noexcept {} // not defaulted: `message_id{}` would zero all of it
     /// Empty if `text` is longer than `capacity`.
     explicit message_id(std::string_view text) noexcept { assign(text); }
 

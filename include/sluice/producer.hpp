@@ -153,7 +153,12 @@ public:
     /// waits for room: `operation_aborted`.
     template <class OnResult = io::no_result>
     [[nodiscard]] awaitable<void> push(message m, OnResult on_result = {}) {
-        return asio::async_initiate<const awaitable_token, void(std::exception_ptr)>(
+        // With room there is nothing to wait for: a loop that pushes fills the window before it is suspended.
+        if (driver_->admits(m)) {
+            submit_counted(std::move(m), std::move(on_result));
+            co_return;
+        }
+        co_await asio::async_initiate<const awaitable_token, void(std::exception_ptr)>(
             io::initiate_push<driver_type, true>{{driver_.get()}}, awaitable_token(), std::move(m),
             std::move(on_result));
     }
@@ -167,9 +172,7 @@ public:
     template <class OnResult = io::no_result>
     [[nodiscard]] bool try_push(message m, OnResult on_result = {}) {
         if (!driver_->publisher().reserve()) return false;
-        auto* const node = io::push_node<OnResult>::create(std::move(m), std::move(on_result));
-        node->counted = true;
-        driver_->submit(node, node);
+        submit_counted(std::move(m), std::move(on_result));
         return true;
     }
 
@@ -202,6 +205,14 @@ public:
 private:
     using driver_type = io::driver<inner_executor_type, Traits>;
     using awaitable_token = asio::use_awaitable_t<inner_executor_type>;
+
+    /// A message that `reserve` has counted in.
+    template <class OnResult>
+    void submit_counted(message&& m, OnResult&& on_result) {
+        auto* const node = io::push_node<OnResult>::create(std::move(m), std::move(on_result));
+        node->counted = true;
+        driver_->submit(node, node);
+    }
 
     template <bool Throws, class Token>
     auto mark(core::node_kind kind, Token&& token) {

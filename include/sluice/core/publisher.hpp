@@ -51,6 +51,10 @@ public:
     /// Counts a message in, or says that there is no room. A node that was counted in has `counted` set.
     bool reserve() noexcept { return admission_.reserve(); }
     void give_back() noexcept { admission_.give_back(1); }
+    /// Base64 of a plain payload, and an empty message's JSON, are far below the limit.
+    bool fits_for_certain(const message_view& m) const noexcept {
+        return !m.has_key() && !m.attributes() && m.payload().size() < options_.max_frame_bytes / 2 - 64;
+    }
     /// Once `submit` has answered *closed*: why.
     const failure& end_reason() const noexcept { return ended_; }
     /// The same: ends a message that was never taken over. What is to be finished goes into `done`.
@@ -133,6 +137,12 @@ public:
     // --- the strand: what is there
 
     std::size_t messages() const noexcept { return waiting_messages_ + live_messages_; }
+    std::size_t waiting() const noexcept { return waiting_messages_; }
+    /// More messages wait than `before`, and few for one write: half of the window at a time keeps both ends busy.
+    bool gathers(std::size_t before) const noexcept {
+        return socket_ && waiting_messages_ > before &&
+               waiting_messages_ < static_cast<std::size_t>(options_.max_pending_messages) / 2;
+    }
     /// Every message that was accepted has been answered.
     bool drained() const noexcept { return messages() == 0 && !awaits_cancels(); }
     bool has_deadlines() const noexcept { return !deadlines_.empty() || !openers_.empty(); }
@@ -162,18 +172,20 @@ private:
     void take_over(node* n, instant now);
     void accept(send_node* n, instant now);
     failure misfit(const message_view& m, std::uint64_t context) const;
-    static void conclude(send_node* n, failure error, outcome o, node_list& done);
+    static void conclude(send_node* n, const failure& error, outcome o, node_list& done);
     static bool begin_completing(send_node* n) noexcept;
     static void finish_settled(send_node* n, node_list& done);
     void leave_window(send_node* n);
     static void destroy(node* n) noexcept;
     bool append_again(std::uint64_t context);
     bool append_new(send_node* n);
-    void append_frame(const message_view& m, std::uint64_t context);
+    void append_frame(const message_view& m, std::uint64_t context, std::size_t text);
     void reject_largest(const failure& closed);
     static outcome outcome_of(errc refusal, std::uint32_t attempts) noexcept;
     failure acknowledged(const pulsar::acknowledgement& ack, instant now);
-    void settle(send_node* n, failure error, outcome o);
+    bool persisted(const pulsar::acknowledgement& ack, instant now);
+    void stored(window::slot& s, const pulsar::acknowledgement& ack, outcome o, instant now);
+    void settle(send_node* n, const failure& error, outcome o);
     void abandon(send_node* n, const failure& error);
     void settle_markers();
     void finish_openers(const failure& f);

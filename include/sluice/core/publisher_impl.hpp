@@ -51,7 +51,8 @@ inline void publisher::accept(send_node* n, instant now) {
         return settle(n, make_failure(errc::closed, "send after close: the producer takes no more messages"),
                       outcome::not_sent);
     // Its context will be this one or, if others get theirs first, a longer number: checked again then.
-    if (failure f = misfit(n->message, window_.next())) return settle(n, f, outcome::not_sent);
+    if (!fits_for_certain(n->message))
+        if (failure f = misfit(n->message, window_.next())) return settle(n, f, outcome::not_sent);
     std::chrono::milliseconds limit = options_.send_timeout;
     bool own = false;
     if (const auto* a = n->message.attributes(); a && a->send_timeout) {
@@ -66,11 +67,7 @@ inline void publisher::accept(send_node* n, instant now) {
 
 /// What can never be sent fails alone, before it is written.
 inline failure publisher::misfit(const message_view& m, std::uint64_t context) const {
-    if (m.has_key() || m.attributes()) {
-        if (failure f = pulsar::check_message(m)) return f;
-    } else if (m.payload().size() < options_.max_frame_bytes / 2 - 64) {
-        return {}; // base64 of it and an empty message's JSON fit for certain
-    }
+    if (failure f = pulsar::check_message(m)) return f;
     const std::size_t size = encoder_.text_size(m, context);
     if (size <= options_.max_frame_bytes) return {};
     return make_failure(errc::too_large, "message of " + std::to_string(m.payload().size()) +
@@ -139,11 +136,11 @@ inline failure publisher::timed_out(errc code) {
 // --- settling ------------------------------------------------------------------------------------------------------
 
 /// The message has its result. It is in no list any more; its bytes are not looked at again.
-inline void publisher::settle(send_node* n, failure error, outcome o) {
+inline void publisher::settle(send_node* n, const failure& error, outcome o) {
     deadlines_.remove(n);
     if (n->stage == send_node::stage_type::in_window) n->result.sequence_id = number_of(n->context);
     (error ? numbers_.failed : o == outcome::duplicate ? numbers_.duplicates : numbers_.persisted).add();
-    conclude(n, std::move(error), o, finished_);
+    conclude(n, error, o, finished_);
     if (n->cancellable && !begin_completing(n))
         ++limbo_;
     else
@@ -156,12 +153,14 @@ inline void publisher::refuse(send_node* n, const failure& why, node_list& done)
     finish_settled(n, done);
 }
 
-inline void publisher::conclude(send_node* n, failure error, outcome o, node_list& done) {
+inline void publisher::conclude(send_node* n, const failure& error, outcome o, node_list& done) {
     n->message = message_view();
     n->stage = send_node::stage_type::settled;
     n->result.outcome = o;
-    n->result.info = error.details;
-    n->error = std::move(error);
+    if (error) {
+        n->result.info = error.details;
+        n->error = error;
+    }
     if (n->waiter) { // a push that never got room
         n->waiter->error = n->error;
         done.push_back(std::exchange(n->waiter, nullptr));

@@ -95,7 +95,7 @@ inline bool publisher::append_again(std::uint64_t context) {
     const std::size_t text = encoder_.text_size(m, context);
     const std::size_t frame = text + web::frame_header_size(text, true);
     if (!batch_.has_room(frame)) return false;
-    append_frame(m, context);
+    append_frame(m, context, text);
     ++s.attempts;
     numbers_.frames_resent.add();
     return true;
@@ -120,13 +120,13 @@ inline bool publisher::append_new(send_node* n) {
     n->context = context;
     n->stage = send_node::stage_type::in_window;
     ++live_messages_;
-    append_frame(m, context);
+    append_frame(m, context, text);
     if (n->waiter) finished_.push_back(std::exchange(n->waiter, nullptr));
     return true;
 }
 
-inline void publisher::append_frame(const message_view& m, std::uint64_t context) {
-    encoder_.encode(m, context, keys_.next(), batch_.arena());
+inline void publisher::append_frame(const message_view& m, std::uint64_t context, std::size_t text) {
+    encoder_.encode(m, context, text, keys_.next(), batch_.arena());
     cursor_ = expected_ = context + 1;
     numbers_.frames_written.add();
 }
@@ -135,14 +135,15 @@ inline failure publisher::received(std::size_t n, instant now) {
     using kind = web::ws_connection::event::kind;
     socket_->commit(n);
     failure bad;
+    pulsar::acknowledgement ack;
     // What came behind a bad answer is read all the same: an acknowledgement saves a message from being sent twice.
     for (;;) {
         const web::ws_connection::event e = socket_->next();
         if (e.what == kind::none) break;
         if (e.what == kind::text) {
-            pulsar::acknowledgement ack;
             // What is no acknowledgement (a challenge of a later protocol, say) concerns nobody here.
             if (parser_.parse(e.data, ack) != pulsar::ack_kind::acknowledgement) continue;
+            if (persisted(ack, now)) continue;
             failure f = acknowledged(ack, now);
             if (!bad) bad = std::move(f);
         } else if (bad) {
@@ -187,6 +188,31 @@ inline outcome publisher::outcome_of(errc refusal, std::uint32_t attempts) noexc
     return refusal == errc::queue_full ? outcome::not_sent : outcome::rejected;
 }
 
+/// The answer that nearly all are; false: another one. It makes no `failure`: one that is built, returned and looked at
+/// costs more than all else here.
+inline bool publisher::persisted(const pulsar::acknowledgement& ack, instant now) {
+    if (!ack.ok || !ack.has_context || ack.foreign_context || ack.context >= cursor_ || ack.dropped()) return false;
+    window::slot* const s = window_.find(ack.context);
+    if (!s) return false;
+    stored(*s, ack, outcome::persisted, now);
+    return true;
+}
+
+inline void publisher::stored(window::slot& s, const pulsar::acknowledgement& ack, outcome o, instant now) {
+    static const failure none;
+    const std::int64_t number = number_of(ack.context);
+    if (number > last_sequence_id_.load(std::memory_order_relaxed))
+        last_sequence_id_.store(number, std::memory_order_relaxed);
+    while (node* first = s.chain.pop_front()) {
+        send_node* const n = as_send(first);
+        --live_messages_;
+        n->result.message_id.assign(ack.message_id);
+        numbers_.latency.add(now - n->accepted);
+        settle(n, none, o);
+    }
+    window_.release(ack.context);
+}
+
 inline failure publisher::acknowledged(const pulsar::acknowledgement& ack, instant now) {
     if (!ack.has_context && !ack.ok) { // its text may quote the message
         if (options_.deduplicate) unsure_from_ = window_.oldest();
@@ -198,7 +224,7 @@ inline failure publisher::acknowledged(const pulsar::acknowledgement& ack, insta
     if (!s) return {}; // answered before
 
     failure refusal;
-    outcome result = outcome::persisted;
+    outcome result = outcome::duplicate;
     if (!ack.ok) {
         const errc e = pulsar::error_of(ack);
         refusal = make_failure(e, "send-error:" + std::to_string(ack.code) + ": " + std::string(ack.error_text));
@@ -211,7 +237,6 @@ inline failure publisher::acknowledged(const pulsar::acknowledgement& ack, insta
         holding_ = holding_ || options_.deduplicate || e == errc::topic_terminated;
         if (options_.deduplicate) unsure_from_ = std::min(unsure_from_, ack.context);
     } else if (ack.dropped()) {
-        result = outcome::duplicate;
         const bool first_time = s->attempts == 1 && !options_.initial_sequence_id;
         if (ack.context > unsure_from_)
             refusal = make_failure(errc::rejected, "behind a refused message: taken for a repeat by the broker");
@@ -221,18 +246,12 @@ inline failure publisher::acknowledged(const pulsar::acknowledgement& ack, insta
         if (refusal) result = first_time ? outcome::rejected : outcome::maybe_persisted;
     }
     if (!refusal) {
-        const std::int64_t number = number_of(ack.context);
-        if (number > last_sequence_id_.load(std::memory_order_relaxed))
-            last_sequence_id_.store(number, std::memory_order_relaxed);
+        stored(*s, ack, result, now);
+        return {};
     }
-    while (node* first = s->chain.pop_front()) {
-        send_node* const n = as_send(first);
+    while (node* n = s->chain.pop_front()) {
         --live_messages_;
-        if (!refusal) {
-            n->result.message_id.assign(ack.message_id);
-            numbers_.latency.add(now - n->accepted);
-        }
-        settle(n, refusal, result);
+        settle(as_send(n), refusal, result);
     }
     window_.release(ack.context);
     return {};

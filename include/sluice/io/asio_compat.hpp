@@ -2,7 +2,8 @@
 // The one header that knows which Asio this is: 1.22.1 to the newest.
 #pragma once
 
-// Asio 1.22 chooses its allocation functions by a macro of the standard library's: it must be there in every file alike.
+// Asio 1.22 chooses its allocation functions by a macro of the standard library's: it must be there in every file
+// alike.
 #include <cstddef>
 
 #include <asio/any_io_executor.hpp>

@@ -21,7 +21,7 @@ namespace io {
 template <class Executor>
 class completion_queue {
 public:
-    static constexpr int chunk = 16;
+    static constexpr int chunk = 64;
 
     /// Any thread.
     static void post(const Executor& executor, const std::shared_ptr<completion_queue>& queue, core::node_list nodes) {

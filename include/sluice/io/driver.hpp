@@ -78,6 +78,12 @@ public:
 
     // --- any thread
 
+    /// Counts a message in that cannot fail for its own sake: there is room, and the producer takes messages.
+    bool admits(const message& m) noexcept {
+        const producer_state s = state();
+        return s != producer_state::draining && s != producer_state::closed && s != producer_state::failed &&
+               publisher_.fits_for_certain(message_view(m)) && publisher_.reserve();
+    }
     producer_state state() const noexcept { return state_.load(std::memory_order_relaxed); }
 
     /// Ends every send under way with `operation_aborted`; the producer goes on.
@@ -381,9 +387,19 @@ private:
 
     // --- write
 
+    static constexpr int max_looks = 8; ///< for more to write, before one write
+
     task<strand_type> write(std::shared_ptr<driver> self) {
+        int looks = 0;
         while (!self->over_) {
+            const std::size_t before = publisher_.waiting();
             publisher_.drain(io::now<Traits>());
+            // Handlers that are queued are about to send: while each look finds more, one write for all is cheaper.
+            if (++looks < max_looks && publisher_.gathers(before)) {
+                co_await asio::post(strand_, asio::use_awaitable_t<strand_type>());
+                continue;
+            }
+            looks = 0;
             const auto stream = stream_;
             const web::bytes_view batch = writing_ ? web::bytes_view() : publisher_.encode();
             deliver();

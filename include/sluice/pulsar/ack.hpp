@@ -34,7 +34,9 @@ struct acknowledgement {
     /// True for ledger -1, entry -1: answered `ok`, yet thrown away as a repeat (or with a batch that began with one).
     bool dropped() const noexcept {
         // Ledger and entry come first and fill 29 characters and a third: hardly anything else begins so.
-        if (!message_id.starts_with("CP///////////wEQ////////////A")) return false;
+        constexpr std::string_view begin = "CP///////////wEQ////////////A";
+        if (message_id.size() < begin.size() || std::memcmp(message_id.data(), begin.data(), begin.size()) != 0)
+            return false;
         const auto position = sluice::message_id(message_id).decode();
         return position && position->ledger == -1 && position->entry == -1;
     }
@@ -51,8 +53,11 @@ namespace detail {
 
 /// True if the text is exactly what the end of an `ok` may be behind the context's digits, by release.
 inline bool is_ack_end(std::string_view text) noexcept {
-    return text == R"(","errorCode":0,"schemaVersion":0})" || text == R"("})" || text == R"(","errorCode":0})" ||
-           text == R"(","schemaVersion":0})";
+    const auto is = [text](std::string_view end) noexcept { // sizes first: a comparison of constant length is inlined
+        return text.size() == end.size() && std::memcmp(text.data(), end.data(), end.size()) == 0;
+    };
+    return is(R"(","errorCode":0,"schemaVersion":0})") || is(R"("})") || is(R"(","errorCode":0})") ||
+           is(R"(","schemaVersion":0})");
 }
 
 } // namespace detail
@@ -71,19 +76,27 @@ public:
     static bool parse_common(std::string_view text, acknowledgement& out) noexcept {
         constexpr std::string_view begin = R"({"result":"ok","messageId":")";
         constexpr std::string_view middle = R"(","context":")";
-        if (!text.starts_with(begin)) return false;
-        text.remove_prefix(begin.size());
-        std::size_t n = 0;
-        while (n < text.size() && is_base64(text[n])) ++n;
-        if (!text.substr(n).starts_with(middle)) return false;
-        out.message_id = text.substr(0, n);
-        text.remove_prefix(n + middle.size());
+        const char* at = text.data();
+        const char* const end = at + text.size();
+        const auto skip = [&](std::string_view literal) noexcept { // of constant size: compared without a call
+            if (static_cast<std::size_t>(end - at) < literal.size()) return false;
+            if (std::memcmp(at, literal.data(), literal.size()) != 0) return false;
+            at += literal.size();
+            return true;
+        };
+        if (!skip(begin)) return false;
+        const char* const id = at;
+        while (at != end && base64_characters[static_cast<unsigned char>(*at)]) ++at;
+        out.message_id = {id, static_cast<std::size_t>(at - id)};
+        if (!skip(middle)) return false;
 
+        const char* const number = at;
         std::uint64_t context = 0;
-        for (n = 0; n < text.size() && text[n] >= '0' && text[n] <= '9'; ++n)
-            context = context * 10 + static_cast<unsigned>(text[n] - '0'); // wraps where it is refused below
-        if (n == 0 || n > 19 || (n > 1 && text[0] == '0')) return false;
-        if (!detail::is_ack_end(text.substr(n))) return false;
+        for (; at != end && *at >= '0' && *at <= '9'; ++at)
+            context = context * 10 + static_cast<unsigned>(*at - '0'); // wraps where it is refused below
+        const auto digits = at - number;
+        if (digits == 0 || digits > 19 || (digits > 1 && *number == '0')) return false;
+        if (!detail::is_ack_end({at, static_cast<std::size_t>(end - at)})) return false;
         out.ok = true;
         out.has_context = true;
         out.foreign_context = false;
@@ -124,9 +137,12 @@ public:
     }
 
 private:
-    static bool is_base64(char c) noexcept {
-        return web::detail::base64_standard_digits[static_cast<unsigned char>(c)] >= 0 || c == '=';
-    }
+    static constexpr std::array<bool, 256> base64_characters = [] {
+        std::array<bool, 256> is{};
+        for (const char c : web::detail::base64_alphabet) is[static_cast<unsigned char>(c)] = true;
+        is['='] = true;
+        return is;
+    }();
 
     static void read_result(std::string_view result, acknowledgement& out) noexcept {
         constexpr std::string_view error = "send-error:";

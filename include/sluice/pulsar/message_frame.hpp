@@ -71,8 +71,8 @@ inline failure check_message(const message_view& m) {
 namespace detail {
 
 inline constexpr std::string_view frame_begin = R"({"payload":")";
-inline constexpr std::string_view frame_context = R"(","context":")";
-inline constexpr std::string_view frame_end = R"("})";
+inline constexpr std::string_view frame_context = R"(","context":)";
+inline constexpr std::string_view frame_end = R"(""})"; // around and behind the context
 inline constexpr std::string_view frame_key = R"(,"key":")";
 inline constexpr std::string_view frame_properties = R"(,"properties":{)";
 inline constexpr std::string_view frame_event_time = R"(,"eventTime":")";
@@ -213,7 +213,11 @@ public:
 
     /// Appends `web::frame_header_size(text_size(m, context), true)` + `text_size(m, context)` octets.
     void encode(const message_view& m, std::uint64_t context, web::mask_key key, web::byte_buffer& out) const {
-        const std::size_t size = text_size(m, context);
+        encode(m, context, text_size(m, context), key, out);
+    }
+    /// The same where `size`, the text's, is known already.
+    void encode(const message_view& m, std::uint64_t context, std::size_t size, web::mask_key key,
+                web::byte_buffer& out) const {
         std::byte* const frame = out.prepare(web::max_frame_header_size + size);
         web::frame_header header;
         header.masked = true;
@@ -221,14 +225,15 @@ public:
         header.key = key;
         std::byte* const text = web::write_frame_header(frame, header);
 
-        // The text before the payload, and the payload's own, are multiples of four: the key need not be advanced.
-        static_assert(detail::frame_begin.size() % 4 == 0);
-        char* at = detail::put(detail::frame_begin, reinterpret_cast<char*>(text));
-        web::apply_mask(text, detail::frame_begin.size(), key);
+        // Up to the context's value all pieces are multiples of four: the key need not be advanced.
+        static_assert(detail::frame_begin.size() % 4 == 0 && detail::frame_context.size() % 4 == 0);
+        char* at = web::put_masked(detail::frame_begin, reinterpret_cast<char*>(text), key);
         at = web::base64_encode_masked(web::as_bytes(m.payload()), at, key);
 
+        at = web::put_masked(detail::frame_context, at, key);
+
         char* const tail = at;
-        at = detail::put(detail::frame_context, at);
+        *at++ = '"';
         at = detail::put_decimal(context, at);
         *at++ = '"';
         if (m.has_key() || m.attributes() != nullptr) at = detail::put_members(m, at);

@@ -35,6 +35,18 @@ inline void apply_mask(std::byte* data, std::size_t n, mask_key key) noexcept {
     for (; i < n; ++i) data[i] ^= octets[i & 3];
 }
 
+/// Copies masked text whose size is a multiple of four, so that the key need not be advanced; returns the end. (To mask
+/// in place what has just been stored in pieces of other sizes waits for those stores.)
+inline char* put_masked(std::string_view text, char* out, mask_key key) noexcept {
+    for (std::size_t i = 0; i + 4 <= text.size(); i += 4) {
+        mask_key v;
+        std::memcpy(&v, text.data() + i, 4);
+        v ^= key;
+        std::memcpy(out + i, &v, 4);
+    }
+    return out + text.size();
+}
+
 /// Where unpredictable bytes come from: an argument, so that a test can repeat them.
 struct random_source {
     void* context = nullptr;

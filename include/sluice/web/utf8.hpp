@@ -8,6 +8,22 @@ namespace sluice {
 inline namespace v1 {
 namespace web {
 
+/// The first byte that is not ASCII, or `end`.
+inline const std::byte* skip_ascii(const std::byte* at, const std::byte* end) noexcept {
+    constexpr std::uint64_t high = 0x8080808080808080;
+    const auto eight = [](const std::byte* from) noexcept {
+        std::uint64_t v;
+        std::memcpy(&v, from, 8);
+        return v;
+    };
+    for (; end - at >= 32; at += 32)
+        if (((eight(at) | eight(at + 8) | eight(at + 16) | eight(at + 24)) & high) != 0) break;
+    for (; end - at >= 8; at += 8)
+        if ((eight(at) & high) != 0) break;
+    while (at != end && std::to_integer<std::uint8_t>(*at) < 0x80) ++at;
+    return at;
+}
+
 /// Checks text that arrives in pieces cut anywhere, also inside a character.
 class utf8_validator {
 public:
@@ -30,16 +46,6 @@ public:
     void reset() noexcept { *this = utf8_validator(); }
 
 private:
-    static const std::byte* skip_ascii(const std::byte* at, const std::byte* end) noexcept {
-        for (; end - at >= 8; at += 8) {
-            std::uint64_t eight;
-            std::memcpy(&eight, at, 8);
-            if ((eight & 0x8080808080808080) != 0) break;
-        }
-        while (at != end && std::to_integer<std::uint8_t>(*at) < 0x80) ++at;
-        return at;
-    }
-
     void step(std::uint8_t b) noexcept {
         if (missing_ == 0) return begin(b);
         if (b < low_ || b > high_) failed_ = true;

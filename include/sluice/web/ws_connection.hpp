@@ -118,6 +118,7 @@ private:
     /// Pings are answered one by one while less than this waits to be written; after that only the newest (5.5.3).
     static constexpr std::size_t pong_limit = 16 * 1024;
 
+    bool next_short_text(event& e) noexcept;
     bool begin_frame(const frame_header& header, std::size_t header_size) noexcept;
     bool gather() noexcept;
     event finish_message() noexcept;
@@ -168,7 +169,23 @@ inline void ws_connection::feed(bytes_view bytes) {
     commit(bytes.size());
 }
 
+/// By far the most frequent frame that a client gets, whole: a short unmasked message of ASCII text.
+inline bool ws_connection::next_short_text(event& e) noexcept {
+    if (role_ != role::client || in_frame_ || message_ != opcode::continuation || !reading_) return false;
+    const bytes_view in = in_.view();
+    if (in.size() < 2 || in[0] != std::byte{0x81} || in[1] >= std::byte{126}) return false;
+    const auto n = std::to_integer<std::size_t>(in[1]);
+    if (n > options_.max_message || in.size() - 2 < n) return false;
+    const std::byte* const text = in.data() + 2;
+    if (skip_ascii(text, text + n) != text + n) return false;
+    e.what = event::kind::text;
+    e.data = {text, n};
+    in_.consume(2 + n);
+    return true;
+}
+
 inline ws_connection::event ws_connection::next() {
+    if (event e; next_short_text(e)) return e;
     while (reading_) {
         if (!in_frame_) {
             const bytes_view rest = in_.view().subspan(at_);
