@@ -159,12 +159,12 @@ TEST_CASE("two hundred coroutines on a pool, each on a strand of its own, throug
 
 TEST_CASE("cancellations on the handlers' own executor while the producer runs on others") {
     constexpr std::size_t count = 3000;
+    asio::io_context mine; // outlives the threads that post to it
     stage s(2);
     sluice::client client(s.pool.get_executor(), config_for(s.gateway, sluice::dialect::gdn));
     sluice::producer_options o = impatient();
     o.max_pending_messages = 50;
     auto producer = std::make_unique<sluice::producer>(client, "orders", o);
-    asio::io_context mine;
     std::vector<asio::cancellation_signal> signals(count);
     std::size_t answered = 0, aborted = 0, stored = 0;
     const auto note = [&](std::error_code ec, const sluice::receipt& r) {
@@ -189,9 +189,9 @@ TEST_CASE("cancellations on the handlers' own executor while the producer runs o
 
 TEST_CASE("calls cancelled on their handlers' executor while the client runs on others") {
     constexpr std::size_t count = 300;
+    asio::io_context mine; // outlives the threads that post to it
     stage s(2);
     sluice::client client(s.pool.get_executor(), config_for(s.gateway, sluice::dialect::gdn));
-    asio::io_context mine;
     std::vector<asio::cancellation_signal> signals(count);
     std::size_t answered = 0;
     for (std::size_t i = 0; i < count; ++i)

@@ -67,6 +67,10 @@ private:
         case fault_kind::ack_unknown:
             made_up(R"({"result":"ok","messageId":"CAAQAw==","context":"987654321","errorCode":0})", out);
             return add(frame, out);
+        case fault_kind::bad_frame:
+            add(frame, out);
+            out += std::string_view("\xf1\x00", 2); // reserved bits, without an extension that uses them
+            return;
         default: made_up(R"({"result":"ok","messageId":"CAAQAw==","cont)", out); return add(frame, out);
         }
     }

@@ -30,14 +30,15 @@ enum class fault_kind : std::uint8_t {
     ack_doubled,
     ack_swapped, ///< with the next one
     ack_unknown, ///< one more, of a context that was never sent
-    ack_garbled  ///< one more, of which the end is missing
+    ack_garbled, ///< one more, of which the end is missing
+    bad_frame    ///< behind it, a frame that breaks the protocol
 };
 
 constexpr std::string_view to_string(fault_kind k) noexcept {
-    constexpr std::string_view names[] = {"none",        "unresolved", "name hangs", "refused",      "unreachable",
-                                          "cut",         "half open",  "stall",      "server close", "status",
-                                          "rubbish",     "silence",    "ack lost",   "ack doubled",  "ack swapped",
-                                          "ack unknown", "ack garbled"};
+    constexpr std::string_view names[] = {"none",        "unresolved",  "name hangs", "refused",      "unreachable",
+                                          "cut",         "half open",   "stall",      "server close", "status",
+                                          "rubbish",     "silence",     "ack lost",   "ack doubled",  "ack swapped",
+                                          "ack unknown", "ack garbled", "bad frame"};
     return names[static_cast<std::size_t>(k)];
 }
 
@@ -62,7 +63,7 @@ struct manners {
     unsigned lag = 0;             ///< percent: a read or write is looked at a moment later
     std::size_t capacity = 65536; ///< bytes on their way to the server; more wait in the client's write
     unsigned dead_addresses = 0;  ///< percent: an address of a host that nobody answers at
-    unsigned afflicted = 85;      ///< percent: a new connection meets the next fault
+    unsigned afflicted = 95;      ///< percent: a new connection meets the next fault
 };
 
 } // namespace simulation

@@ -145,14 +145,14 @@ private:
     void draw_faults() {
         using k = fault_kind;
         // Most lie on the wire; the first bytes are the upgrade and its answer.
-        const unsigned n = d_.percent(5) ? 0 : d_.between(4u, 10u);
+        const unsigned n = d_.percent(5) ? 0 : d_.between(5u, 12u);
         for (unsigned i = 0; i < n; ++i) {
             fault f;
-            f.kind =
-                d_.pick({k::cut,        k::cut,         k::cut,         k::cut,          k::cut,          k::half_open,
-                         k::half_open,  k::stall,       k::stall,       k::server_close, k::server_close, k::unresolved,
-                         k::name_hangs, k::refused,     k::unreachable, k::status,       k::status,       k::rubbish,
-                         k::silence,    k::ack_doubled, k::ack_swapped, k::ack_unknown,  k::ack_garbled,  k::ack_lost});
+            f.kind = d_.pick({k::cut,          k::cut,         k::cut,         k::cut,       k::cut,
+                              k::half_open,    k::half_open,   k::stall,       k::stall,     k::server_close,
+                              k::server_close, k::unresolved,  k::name_hangs,  k::refused,   k::unreachable,
+                              k::status,       k::status,      k::rubbish,     k::silence,   k::ack_doubled,
+                              k::ack_swapped,  k::ack_unknown, k::ack_garbled, k::bad_frame, k::ack_lost});
             // A message whose acknowledgement is lost waits for it until its time limit, and keeps its share of the
             // window until the socket is lost.
             const sluice::producer_options& o = s_.options;

@@ -380,7 +380,9 @@ private:
         std::error_code ec;
         if (!last.empty()) {
             writing_ = true;
+            limit_.arm(std::chrono::seconds(1), [keep = stream_] { keep->close(); });
             co_await stream.async_write_some(asio::buffer(last.data(), last.size()), into<strand_type>(ec));
+            limit_.disarm();
             writing_ = false;
         }
     }
