@@ -193,7 +193,8 @@ public:
         return mark<false>(core::node_kind::close, std::forward<Token>(token));
     }
 
-    /// Ends every send and push under way with `operation_aborted`. The producer goes on. From any thread.
+    /// Ends every send and push under way with `operation_aborted`. The producer goes on. From any thread. It is posted:
+    /// what is sent before the strand gets to it ends too.
     void cancel() { driver_->cancel(); }
 
     producer_stats stats() const noexcept { return driver_->publisher().numbers().snapshot(); }
