@@ -2,8 +2,10 @@
 // Every kind of completion token and executor, for the producer and the client.
 #include "system/world.hpp"
 
+#if ASIO_VERSION < 102400
 #include <asio/experimental/as_tuple.hpp>
 #include <asio/experimental/deferred.hpp>
+#endif
 
 #include <future>
 #include <thread>

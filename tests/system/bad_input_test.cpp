@@ -243,8 +243,7 @@ TEST_CASE("send after close") {
     CHECK(during.value().outcome == sluice::outcome::not_sent);
     const sluice::error e = error_of(w.context, producer.send("much too late"));
     CHECK(e.code() == sluice::errc::closed);
-    CHECK(e.code() == sluice::condition::not_sent);
-    CHECK(contains(e.what(), "closed"));
+    CHECK(e.outcome() == sluice::outcome::not_sent);
     const sluice::error open = error_of(w.context, producer.open());
     CHECK(open.code() == sluice::errc::closed);
     sent pushed;
