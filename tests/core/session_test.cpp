@@ -82,7 +82,7 @@ TEST_CASE("session: a failure at each step in turn") {
         SUBCASE("retry: waits, then the whole way again") {
             session s({true, true}, {});
             go_to(s, at);
-            CHECK(s.failed(because(errc::server_error), highest) == verdict::retry);
+            CHECK(s.failed(because(errc::server_error), highest, true) == verdict::retry);
             CHECK(s.next() == step::wait);
             CHECK(s.delay() == 100ms);
             CHECK(s.attempts() == 1);
@@ -93,7 +93,7 @@ TEST_CASE("session: a failure at each step in turn") {
         SUBCASE("fatal: stops for good") {
             session s({true, true}, {});
             go_to(s, at);
-            CHECK(s.failed(because(errc::forbidden), highest) == verdict::fatal);
+            CHECK(s.failed(because(errc::forbidden), highest, true) == verdict::fatal);
             CHECK(s.next() == step::stop);
             s.succeeded();
             CHECK(s.next() == step::stop);
@@ -101,13 +101,28 @@ TEST_CASE("session: a failure at each step in turn") {
         SUBCASE("401: once more with a fresh credential, without waiting; then it is fatal") {
             session s({true, true}, {});
             go_to(s, at);
-            CHECK(s.failed(because(errc::unauthorized), highest) == verdict::fresh_credential);
+            CHECK(s.failed(because(errc::unauthorized), highest, true) == verdict::fresh_credential);
             CHECK(s.next() == step::credential);
             CHECK(s.wants_fresh_credential());
             CHECK(s.attempts() == 1);
             go_to(s, at);
-            CHECK(s.failed(because(errc::unauthorized), highest) == verdict::fatal);
+            CHECK(s.failed(because(errc::unauthorized), highest, true) == verdict::fatal);
             CHECK(s.next() == step::stop);
+        }
+    }
+}
+
+TEST_CASE("session: without another credential a 401 is fatal, but a one-time password may have come too late") {
+    for (const bool one_time : {false, true}) {
+        for (const step at : {step::credential, step::connect, step::upgrade}) {
+            session s({false, one_time}, {});
+            go_to(s, at);
+            const bool again = one_time && at == step::upgrade;
+            CHECK(s.failed(because(errc::unauthorized), lowest, false) ==
+                  (again ? verdict::fresh_credential : verdict::fatal));
+            if (!again) continue;
+            go_to(s, step::upgrade);
+            CHECK(s.failed(because(errc::unauthorized), lowest, false) == verdict::fatal);
         }
     }
 }
@@ -115,23 +130,23 @@ TEST_CASE("session: a failure at each step in turn") {
 TEST_CASE("session: the fresh credential is still fresh after a failure of another kind") {
     session s({true, true}, {});
     go_to(s, step::upgrade);
-    s.failed(because(errc::unauthorized), lowest);
+    s.failed(because(errc::unauthorized), lowest, true);
     go_to(s, step::connect);
-    CHECK(s.failed(because(errc::resolve_failed), lowest) == verdict::retry);
+    CHECK(s.failed(because(errc::resolve_failed), lowest, true) == verdict::retry);
     go_to(s, step::upgrade);
-    CHECK(s.failed(because(errc::unauthorized), lowest) == verdict::fatal);
+    CHECK(s.failed(because(errc::unauthorized), lowest, true) == verdict::fatal);
 }
 
 TEST_CASE("session: an open socket makes good: a later 401 gets its own fresh credential") {
     session s({true, true}, {});
     go_to(s, step::upgrade);
-    s.failed(because(errc::unauthorized), lowest);
+    s.failed(because(errc::unauthorized), lowest, true);
     go_to(s, step::open);
     CHECK_FALSE(s.wants_fresh_credential());
     CHECK(s.attempts() == 0);
-    CHECK(s.failed(because(errc::connection_closed), lowest) == verdict::retry);
+    CHECK(s.failed(because(errc::connection_closed), lowest, true) == verdict::retry);
     go_to(s, step::upgrade);
-    CHECK(s.failed(because(errc::unauthorized), lowest) == verdict::fresh_credential);
+    CHECK(s.failed(because(errc::unauthorized), lowest, true) == verdict::fresh_credential);
 }
 
 TEST_CASE("session: losing the open socket is never fatal") {
@@ -141,7 +156,7 @@ TEST_CASE("session: losing the open socket is never fatal") {
         go_to(s, step::open);
         s.succeeded(); // stays
         CHECK(s.next() == step::open);
-        CHECK(s.failed(because(e), highest) == verdict::retry);
+        CHECK(s.failed(because(e), highest, true) == verdict::retry);
         CHECK(s.next() == step::wait);
     }
 }
@@ -149,13 +164,13 @@ TEST_CASE("session: losing the open socket is never fatal") {
 TEST_CASE("session: delays grow from failure to failure and begin anew behind an open socket") {
     session s({false, false}, {});
     for (const auto expected : {100ms, 200ms, 400ms, 800ms}) {
-        s.failed(because(errc::resolve_failed), highest);
+        s.failed(because(errc::resolve_failed), highest, true);
         CHECK(s.delay() == expected);
         s.succeeded();
     }
     CHECK(s.attempts() == 4);
     go_to(s, step::open);
-    s.failed(because(errc::connection_closed), highest);
+    s.failed(because(errc::connection_closed), highest, true);
     CHECK(s.delay() == 100ms);
     CHECK(s.attempts() == 1);
 }
@@ -171,11 +186,11 @@ TEST_CASE("session: Retry-After is a floor, up to an hour") {
                          row{std::numeric_limits<long>::max(), highest, 3600s}}) {
         CAPTURE(r.asked);
         session s({false, false}, {});
-        CHECK(s.failed(because(errc::throttled, r.asked), r.random) == verdict::retry);
+        CHECK(s.failed(because(errc::throttled, r.asked), r.random, true) == verdict::retry);
         CHECK(s.delay() == r.delay);
     }
     session s({false, false}, {});
-    s.failed(failure{errc::conflict, nullptr}, highest); // without details
+    s.failed(failure{errc::conflict, nullptr}, highest, true); // without details
     CHECK(s.delay() == 100ms);
 }
 

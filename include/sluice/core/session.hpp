@@ -63,10 +63,14 @@ public:
         }
     }
 
-    /// The step under way failed, or the open socket was lost. `random`: 64 random bits for the jitter.
-    verdict failed(const failure& f, std::uint64_t random) noexcept {
+    /// The step under way failed, or the open socket was lost. `random`: 64 random bits for the jitter. `renewable`:
+    /// another credential can be had.
+    verdict failed(const failure& f, std::uint64_t random, bool renewable) noexcept {
         const bool was_open = step_ == step::open;
-        const verdict v = was_open ? verdict::retry : judge(f, fresh_credential_);
+        verdict v = was_open ? verdict::retry : judge(f, fresh_credential_);
+        // A one-time password that came too late is refused like a credential: another one is had with the same.
+        const bool one_time = step_ == step::upgrade && needs_.one_time_password;
+        if (v == verdict::fresh_credential && !renewable && !one_time) v = verdict::fatal;
         switch (v) {
         case verdict::fatal: step_ = step::stop; break;
         case verdict::fresh_credential:

@@ -3,17 +3,17 @@
 #pragma once
 
 #include <sluice/config.hpp>
+#include <sluice/core/keep_alive.hpp>
 #include <sluice/core/publisher.hpp>
 #include <sluice/core/session.hpp>
 #include <sluice/io/client_core.hpp>
-#include <sluice/io/connect.hpp>
-#include <sluice/io/handshake.hpp>
 #include <sluice/io/inbox.hpp>
+#include <sluice/io/link.hpp>
 #include <sluice/io/parked.hpp>
 #include <sluice/io/spawn.hpp>
+#include <sluice/io/ticker.hpp>
 #include <sluice/io/traits.hpp>
 #include <sluice/io/wakeup.hpp>
-#include <sluice/io/watchdog.hpp>
 #include <sluice/observer.hpp>
 
 #include <algorithm>
@@ -43,9 +43,7 @@ class driver final : public inbox<driver<Executor, Traits>, Executor, Traits>, p
 public:
     using client_type = client_core<Executor, Traits>;
     using strand_type = typename base::strand_type;
-    using stream_type = typename Traits::template stream<strand_type>;
     using timer_type = typename Traits::template timer<strand_type>;
-    using resolver_type = typename Traits::template resolver<strand_type>;
 
     static std::shared_ptr<driver> make(const Executor& executor, std::shared_ptr<client_type> client,
                                         std::string stream, producer_options options, compression_type compression,
@@ -68,9 +66,9 @@ public:
           compression_(compression),
           observer_(std::move(observer)),
           session_({client_->service().ask_region, wants_otp(*client_)}, options_.reconnect),
-          tick_(strand_),
-          limit_(strand_),
-          resolver_(strand_) {}
+          link_(strand_, options_.connect_timeout),
+          keep_alive_(options_.ping_interval),
+          ticker_(strand_, tick_of(options_.send_timeout), options_.ping_interval) {}
 
     ~driver() override {
         if (!context_gone_) service_->remove(this);
@@ -200,10 +198,8 @@ private:
         }
         post_completions(std::move(done));
         session_.stop();
-        limit_.disarm();
-        resolver_.cancel();
-        tick_.disarm();
-        if (stream_) stream_->close();
+        ticker_.stop();
+        link_.stop();
         stop_.emit(asio::cancellation_type::terminal); // a REST call or a delay under way
         writer_.wake();
         if (observer_.on_close) tell([news = std::move(news)](const producer_observer& o) { o.on_close(news); });
@@ -230,7 +226,7 @@ private:
                 otp_ = std::move(otp.second);
                 break;
             }
-            case step::connect: f = co_await open_stream(); break;
+            case step::connect: f = co_await connect(); break;
             case step::upgrade: f = co_await upgrade(); break;
             case step::open: f = co_await read(); break;
             case step::wait: f = co_await delay(session_.delay()); break;
@@ -273,14 +269,11 @@ private:
             publisher_.numbers().connect_failures.add();
             client_->forget_region();
         }
-        if (stream_) stream_->close();
+        link_.close();
         publisher_.lost(f);
         if (publisher_.closing() && publisher_.drained()) return finish(closed_failure(), {});
-        // A one-time password that came too late is refused like a credential: another one is had with the same.
-        const bool one_time = session_.next() == step::upgrade && wants_otp(*client_);
-        const core::verdict v = session_.failed(f, random_bits<Traits>());
-        if (v == core::verdict::fatal || (v == core::verdict::fresh_credential && !client_->renewable() && !one_time))
-            return finish(f, f);
+        const core::verdict v = session_.failed(f, random_bits<Traits>(), client_->renewable());
+        if (v == core::verdict::fatal) return finish(f, f);
         const auto wait = v == core::verdict::retry ? session_.delay() : std::chrono::milliseconds(0);
         if (renumbering) session_.succeeded(); // no waiting: the server did nothing wrong
         if (state() != producer_state::draining)
@@ -293,26 +286,11 @@ private:
         settle();
     }
 
-    task<strand_type, failure> open_stream() {
+    task<strand_type, failure> connect() {
         pulsar::answer<socket_place> place = co_await on_client(client_->place(stream_name_, options_.scope));
         if (place.first) co_return place.first;
         place_ = std::move(place.second);
-        stream_ = std::make_shared<stream_type>(strand_, client_->tls());
-        const auto stream = stream_;
-        limit_.arm(options_.connect_timeout, [this, stream] {
-            stream->close();
-            resolver_.cancel();
-        });
-        failure f = co_await connect<strand_type>(*stream, resolver_, place_.where);
-        limit_.disarm();
-        if (limit_.bitten()) f = too_slow("connecting");
-        co_return f;
-    }
-
-    failure too_slow(const char* what) const {
-        return make_failure(errc::connect_timeout, std::string(what) + " to " + place_.where.host +
-                                                       ": not done within " +
-                                                       std::to_string(options_.connect_timeout.count()) + " ms");
+        co_return co_await link_.connect(place_.where, client_->tls());
     }
 
     task<strand_type, failure> upgrade() {
@@ -322,12 +300,7 @@ private:
         std::string target = pulsar::producer_target(client_->service().dialect, place_.topic, said, compression_,
                                                      a.initial_sequence_id, std::exchange(otp_, {}));
         std::string authorization = wants_otp(*client_) ? std::string() : place_.authorization;
-        const auto stream = stream_;
-        limit_.arm(options_.connect_timeout, [stream] { stream->close(); });
-        handshake_result r = co_await shake_hands<strand_type, Traits>(*stream, place_.where.authority(),
-                                                                       std::move(target), std::move(authorization));
-        limit_.disarm();
-        if (limit_.bitten()) r.error = too_slow("the upgrade");
+        handshake_result r = co_await link_.upgrade(std::move(target), std::move(authorization));
         if (!r.error) publisher_.opened(r.surplus.view());
         co_return r.error;
     }
@@ -342,14 +315,13 @@ private:
 
     /// Reads until the socket is of no more use, and says why.
     task<strand_type, failure> read() {
-        const auto stream = stream_;
+        const auto stream = link_.stream();
         std::size_t room = 4096;
-        last_heard_ = io::now<Traits>();
-        pinged_ = false;
+        keep_alive_.heard(io::now<Traits>());
         set_state(publisher_.closing() ? producer_state::draining : producer_state::open);
         if (observer_.on_open) tell([](const producer_observer& o) { o.on_open(); });
         start_ticking();
-        failure f = publisher_.received(0, last_heard_);
+        failure f = publisher_.received(0, keep_alive_.last_heard());
         writer_.wake();
         settle();
         while (!f && !over_) {
@@ -360,31 +332,23 @@ private:
             const std::size_t n =
                 co_await stream->async_read_some(asio::buffer(in.data(), size), into<strand_type>(ec));
             if (over_) break;
-            last_heard_ = io::now<Traits>();
-            pinged_ = false;
-            f = publisher_.received(n, last_heard_);
-            if (ec && !f) f = ec == asio::error::eof ? publisher_.end_of_stream(last_heard_) : failure{};
+            const core::instant now = io::now<Traits>();
+            keep_alive_.heard(now);
+            f = publisher_.received(n, now);
+            if (ec && !f) f = ec == asio::error::eof ? publisher_.end_of_stream(now) : failure{};
             if (ec && (!f || !f.details)) f = stall_ ? std::exchange(stall_, failure{}) : lost_failure(ec);
             // As much as one read has filled is worth asking for again; an idle socket keeps little.
             if (n == size && room < 64 * 1024) room *= 2;
             settle();
         }
-        if (publisher_.says_goodbye()) co_await say_goodbye(*stream);
-        co_return f;
-    }
-
-    /// The peer broke a rule or said goodbye: it is told so, if it takes it at once.
-    task<strand_type> say_goodbye(stream_type& stream) {
-        if (writing_) co_return; // its bytes cannot be put between those of a batch
-        const web::bytes_view last = publisher_.encode();
-        std::error_code ec;
-        if (!last.empty()) {
+        // The peer broke a rule or said goodbye: it is told so, but not between the bytes of a batch.
+        if (publisher_.says_goodbye() && !writing_) {
+            const web::bytes_view last = publisher_.encode();
             writing_ = true;
-            limit_.arm(std::chrono::seconds(1), [keep = stream_] { keep->close(); });
-            co_await stream.async_write_some(asio::buffer(last.data(), last.size()), into<strand_type>(ec));
-            limit_.disarm();
+            if (!last.empty()) co_await link_.say_goodbye(last);
             writing_ = false;
         }
+        co_return f;
     }
 
     // --- write
@@ -402,7 +366,7 @@ private:
                 continue;
             }
             looks = 0;
-            const auto stream = stream_;
+            const auto stream = link_.stream();
             const web::bytes_view batch = writing_ ? web::bytes_view() : publisher_.encode();
             deliver();
             if (over_) co_return;
@@ -442,24 +406,14 @@ private:
 
     // --- tick
 
-    core::instant tick() const noexcept {
-        using namespace std::chrono_literals;
-        core::instant t = 100ms;
-        if (options_.send_timeout.count() != 0) t = std::min<core::instant>(t, options_.send_timeout / 64);
-        return std::max<core::instant>(t, 1ms);
-    }
-
-    enum class pace : std::uint8_t { off, fast, slow };
-
     void start_ticking() {
-        if (pace_ != pace::fast && !over_) wait_tick(pace::fast);
+        if (!over_) ticker_.quicken(tick());
     }
 
-    void wait_tick(pace p) {
-        pace_ = p;
-        tick_.arm(p == pace::fast ? tick() : core::instant(options_.ping_interval), [self = this->shared_from_this()] {
+    auto tick() {
+        return [self = this->shared_from_this()] {
             if (!self->over_) self->ticked();
-        });
+        };
     }
 
     void ticked() {
@@ -486,29 +440,29 @@ private:
         // One fast tick more than needed: a producer that sends now and then starts no timer each time.
         if (outstanding || busy_) {
             busy_ = outstanding;
-            wait_tick(pace::fast);
-        } else if (publisher_.is_open() && options_.ping_interval.count() != 0) {
+            ticker_.next_fast(tick());
+        } else if (publisher_.is_open() && keep_alive_.enabled()) {
             if (!writing_) publisher_.idle(); // a write under way reads the arena
-            wait_tick(pace::slow);
+            ticker_.next_slow(tick());
         } else {
-            pace_ = pace::off;
+            ticker_.stop();
         }
     }
 
-    /// A ping after so much silence, and as long again for anything to come back.
     void keep_alive(core::instant now) {
-        if (!publisher_.is_open() || options_.ping_interval.count() == 0) return;
-        const core::instant silence = now - last_heard_;
-        if (silence < options_.ping_interval) return;
-        if (!pinged_) {
-            pinged_ = true;
+        if (!publisher_.is_open()) return;
+        switch (keep_alive_.check(now)) {
+        case core::keep_alive::verdict::fine: return;
+        case core::keep_alive::verdict::ping:
             publisher_.ping();
             writer_.wake();
-        } else if (silence >= 2 * core::instant(options_.ping_interval)) {
-            stall_ =
-                make_failure(errc::pong_timeout,
-                             "nothing heard for " + std::to_string(silence / std::chrono::milliseconds(1)) + " ms");
-            stream_->close();
+            return;
+        case core::keep_alive::verdict::gone: {
+            const auto silence = (now - keep_alive_.last_heard()) / std::chrono::milliseconds(1);
+            stall_ = make_failure(errc::pong_timeout, "nothing heard for " + std::to_string(silence) + " ms");
+            link_.close();
+            return;
+        }
         }
     }
 
@@ -527,20 +481,17 @@ private:
     producer_observer observer_;
     core::session session_;
 
-    std::shared_ptr<stream_type> stream_{};
     socket_place place_{};
     std::string otp_{};
+    link<strand_type, Traits> link_;
+    core::keep_alive keep_alive_;
     wakeup writer_{};
-    watchdog<timer_type> tick_;
-    watchdog<timer_type> limit_;
-    resolver_type resolver_;
+    ticker<timer_type> ticker_;
     asio::cancellation_signal stop_{};
 
     bool wake_due_ = true; ///< armed, or the wake that replaced it is on its way
-    bool started_ = false, over_ = false, writing_ = false, closing_socket_ = false, busy_ = false, pinged_ = false;
-    pace pace_ = pace::off;
-    std::uint64_t tick_generation_ = 0;
-    core::instant last_heard_{}, close_deadline_ = core::never;
+    bool started_ = false, over_ = false, writing_ = false, closing_socket_ = false, busy_ = false;
+    core::instant close_deadline_ = core::never;
     failure stall_{};
     std::atomic<producer_state> state_{producer_state::idle};
     parked_service* service_ = nullptr;

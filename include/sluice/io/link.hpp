@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: BSL-1.0
+// The producer's connection to its server: made, upgraded and closed, each step within its time.
+#pragma once
+
+#include <sluice/io/connect.hpp>
+#include <sluice/io/handshake.hpp>
+#include <sluice/io/watchdog.hpp>
+
+#include <chrono>
+#include <memory>
+#include <string>
+#include <utility>
+
+namespace sluice {
+inline namespace v1 {
+namespace io {
+
+/// On one strand. A step that takes longer than `limit` ends with `errc::connect_timeout`.
+template <class Strand, class Traits>
+class link {
+public:
+    using stream_type = typename Traits::template stream<Strand>;
+    using timer_type = typename Traits::template timer<Strand>;
+    using resolver_type = typename Traits::template resolver<Strand>;
+
+    link(const Strand& strand, std::chrono::milliseconds limit)
+        : strand_(strand), limit_(limit), watchdog_(strand), resolver_(strand) {}
+
+    /// The last stream that was begun, or null. Who waits on it keeps it: the next attempt has another one.
+    const std::shared_ptr<stream_type>& stream() const noexcept { return stream_; }
+
+    /// From the name to a stream that can be written. `tls`: null for plain text.
+    task<Strand, failure> connect(pulsar::origin where, asio::ssl::context* tls) {
+        where_ = std::move(where);
+        stream_ = std::make_shared<stream_type>(strand_, tls);
+        const auto stream = stream_;
+        watchdog_.arm(limit_, [this, stream] {
+            stream->close();
+            resolver_.cancel();
+        });
+        failure f = co_await io::connect<Strand>(*stream, resolver_, where_);
+        watchdog_.disarm();
+        if (watchdog_.bitten()) f = too_slow("connecting");
+        co_return f;
+    }
+
+    task<Strand, handshake_result> upgrade(std::string target, std::string authorization) {
+        const auto stream = stream_;
+        watchdog_.arm(limit_, [stream] { stream->close(); });
+        handshake_result r = co_await shake_hands<Strand, Traits>(*stream, where_.authority(), std::move(target),
+                                                                  std::move(authorization));
+        watchdog_.disarm();
+        if (watchdog_.bitten()) r.error = too_slow("the upgrade");
+        co_return r;
+    }
+
+    /// The last bytes before the stream is closed: the peer has a second to take them.
+    task<Strand> say_goodbye(web::bytes_view last) {
+        const auto stream = stream_;
+        watchdog_.arm(std::chrono::seconds(1), [stream] { stream->close(); });
+        std::error_code ec;
+        co_await stream->async_write_some(asio::buffer(last.data(), last.size()), into<Strand>(ec));
+        watchdog_.disarm();
+    }
+
+    void close() {
+        if (stream_) stream_->close();
+    }
+
+    /// Ends a step under way, too.
+    void stop() {
+        watchdog_.disarm();
+        resolver_.cancel();
+        close();
+    }
+
+private:
+    failure too_slow(const char* what) const {
+        return make_failure(errc::connect_timeout, std::string(what) + " to " + where_.host + ": not done within " +
+                                                       std::to_string(limit_.count()) + " ms");
+    }
+
+    Strand strand_;
+    std::chrono::milliseconds limit_;
+    pulsar::origin where_{};
+    std::shared_ptr<stream_type> stream_{};
+    watchdog<timer_type> watchdog_;
+    resolver_type resolver_;
+};
+
+} // namespace io
+} // namespace v1
+} // namespace sluice
