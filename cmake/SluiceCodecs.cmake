@@ -1,7 +1,6 @@
 # The codec targets. Each brings one library and tells sluice.hpp so: sluice::lz4 defines SLUICE_WITH_LZ4=1. The build
 # and the installed package make them with the same function, for the libraries are the user's choice, not the
-# installation's.
-include_guard(GLOBAL)
+# installation's. Read again in each directory that looks for the package: variables do not leave a directory.
 
 set(sluice_codecs lz4 zlib zstd snappy)
 set(sluice_lz4_package lz4)

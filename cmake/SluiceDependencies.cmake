@@ -2,11 +2,12 @@
 
 # sluice_need(<package> <target> <Debian package>): one line of the error below for each that is missing.
 function(sluice_need package target debian)
-    if(SLUICE_FETCH_DEPENDENCIES AND NOT TARGET ${target})
-        sluice_fetch(${package})
-    endif()
-    if(NOT TARGET ${target})
+    string(TOUPPER "FETCHCONTENT_SOURCE_DIR_${package}" named_copy)
+    if(NOT TARGET ${target} AND NOT (SLUICE_FETCH_DEPENDENCIES AND DEFINED ${named_copy}))
         find_package(${package} QUIET ${ARGN})
+    endif()
+    if(NOT TARGET ${target} AND SLUICE_FETCH_DEPENDENCIES)
+        sluice_fetch(${package})
     endif()
     if(NOT TARGET ${target})
         set_property(GLOBAL APPEND PROPERTY sluice_missing "${package}:${debian}")

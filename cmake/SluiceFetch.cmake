@@ -14,7 +14,7 @@ FetchContent_Declare(zlib GIT_REPOSITORY https://github.com/madler/zlib.git
 FetchContent_Declare(zstd GIT_REPOSITORY https://github.com/facebook/zstd.git
     GIT_TAG v1.5.6 GIT_SHALLOW ON)
 FetchContent_Declare(snappy GIT_REPOSITORY https://github.com/google/snappy.git
-    GIT_TAG 1.2.1 GIT_SHALLOW ON)
+    GIT_TAG 1.2.2 GIT_SHALLOW ON)
 FetchContent_Declare(doctest GIT_REPOSITORY https://github.com/doctest/doctest.git
     GIT_TAG v2.4.11 GIT_SHALLOW ON)
 

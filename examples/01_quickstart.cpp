@@ -107,15 +107,17 @@ asio::awaitable<void> publish(sluice::client& client, const settings& wanted, as
     std::cout << producer.stats().persisted << " messages acknowledged" << std::endl;
 }
 
-std::string advice(const std::error_code& ec) {
+std::string advice(const sluice::error& e) {
     using sluice::condition;
     using sluice::errc;
+    const std::error_code ec = e.code();
+    if (e.outcome() == sluice::outcome::maybe_persisted)
+        return "the message may be stored: look before sending it again";
     if (ec == errc::plaintext_refused) return "use https:// or wss:// in SLUICE_URL";
     if (ec == condition::authentication)
         return "check SLUICE_API_KEY (SLUICE_TOKEN for a plain Pulsar) and what it may do with this stream";
     if (ec == errc::invalid_url || ec == errc::resolve_failed) return "check SLUICE_URL";
     if (ec == errc::tls_failed) return "the server's certificate is not trusted here: check SLUICE_URL";
-    if (ec == condition::maybe_persisted) return "the message may be stored: look before sending it again";
     if (ec == condition::quota) return "a quota is used up: wait, or ask the vendor for more";
     if (ec == condition::retryable) return "check SLUICE_URL and the network, then run it again";
     return {};
@@ -125,7 +127,7 @@ int report(const std::exception& e) {
     std::cerr << "quickstart: " << e.what() << '\n';
     if (const auto* failed = dynamic_cast<const sluice::error*>(&e)) {
         if (!failed->details().request_id.empty()) std::cerr << "request id: " << failed->details().request_id << '\n';
-        if (const std::string what_to_do = advice(failed->code()); !what_to_do.empty()) std::cerr << what_to_do << '\n';
+        if (const std::string what_to_do = advice(*failed); !what_to_do.empty()) std::cerr << what_to_do << '\n';
     }
     return 1;
 }

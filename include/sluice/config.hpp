@@ -108,10 +108,27 @@ struct producer_options {
 
 namespace detail {
 
-inline failure out_of_range(const char* field, const std::string& value, const char* allowed) {
+inline failure out_of_range(const char* field, const std::string& value, const std::string& allowed) {
     return make_failure(errc::invalid_option, std::string(field) + " = " + value + ": allowed is " + allowed);
 }
 inline std::string in_ms(std::chrono::milliseconds d) { return std::to_string(d.count()) + " ms"; }
+
+/// A credential is put into a header line: what cannot stand there is refused, and never shown.
+inline failure check_credential(const credential& c) {
+    const char* field = nullptr;
+    const std::string* value = nullptr;
+    if (const auto* key = std::get_if<api_key>(&c)) field = "api_key", value = &key->value;
+    if (const auto* token = std::get_if<jwt>(&c)) field = "jwt", value = &token->value;
+    if (const auto* token = std::get_if<bearer_token>(&c)) field = "bearer_token", value = &token->value;
+    if (value == nullptr) return {};
+    if (value->empty())
+        return make_failure(errc::invalid_credentials, std::string(field) + " is empty: a value is needed");
+    for (const char character : *value)
+        if (character <= ' ' || character == 127)
+            return make_failure(errc::invalid_credentials,
+                                std::string(field) + " holds a blank or a control character: visible ASCII is allowed");
+    return {};
+}
 
 } // namespace detail
 
@@ -134,8 +151,9 @@ inline failure producer_options::validate() const {
             return out_of_range("producer_name", "\"" + producer_name.substr(0, 64) + "\"",
                                 "1 to 256 characters, not all blank");
     }
-    if (initial_sequence_id && *initial_sequence_id < -1)
-        return out_of_range("initial_sequence_id", to_string(*initial_sequence_id), "-1 or more");
+    constexpr std::int64_t largest = std::int64_t{1} << 62; // the same again is left for the messages' numbers
+    if (initial_sequence_id && (*initial_sequence_id < -1 || *initial_sequence_id > largest))
+        return out_of_range("initial_sequence_id", to_string(*initial_sequence_id), "-1 to " + to_string(largest));
     if (deduplicate && producer_name.empty())
         return out_of_range("deduplicate", "true", "true only with a producer_name");
     if (max_pending_bytes < 1024)
@@ -173,20 +191,13 @@ inline failure client_config::validate() const {
                                {"limits.request", limits.request},
                                {"limits.credential", limits.credential}})
         if (value < 1ms || value > day) return out_of_range(name, in_ms(value), "1 ms to 24 h");
-    // A credential is put into a header line: what cannot stand there is refused here, and never shown.
-    const auto token = [](const char* field, const std::string& value) -> failure {
-        if (value.empty())
-            return make_failure(errc::invalid_credentials, std::string(field) + " is empty: a value is needed");
-        for (const char c : value)
-            if (c <= ' ' || c == 127)
-                return make_failure(errc::invalid_credentials,
-                                    std::string(field) +
-                                        " holds a blank or a control character: visible ASCII is allowed");
-        return {};
+    const auto token = [](const auto& value) {
+        if constexpr (std::is_constructible_v<credential, decltype(value)>)
+            return detail::check_credential(value);
+        else
+            return failure();
     };
-    if (const auto* k = std::get_if<api_key>(&auth)) return token("api_key", k->value);
-    if (const auto* k = std::get_if<jwt>(&auth)) return token("jwt", k->value);
-    if (const auto* k = std::get_if<bearer_token>(&auth)) return token("bearer_token", k->value);
+    if (failure f = std::visit(token, auth)) return f;
     if (const auto* p = std::get_if<password>(&auth)) {
         if (p->secret.empty()) return make_failure(errc::invalid_credentials, "password.secret is empty");
         const bool by_email = !p->email.empty() && p->tenant.empty() && p->user.empty();

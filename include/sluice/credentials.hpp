@@ -48,13 +48,14 @@ using credential = std::variant<no_auth, api_key, jwt, bearer_token>;
 namespace detail {
 // Turns an awaitable callable into one with a callback. Defined in io/credential_bridge.hpp: this leaf knows no Asio.
 template <class F>
-struct credential_bridge;
+class credential_bridge;
 } // namespace detail
 
 /// Credentials from elsewhere (a vault, a token service): a callable without arguments that returns
 /// `asio::awaitable<sluice::credential>`. It runs on the client's executor, is asked before the first connection, again
-/// after a 401, and shortly before `exp` where it gave a JWT; one call is under way at a time. A thrown exception or a
-/// call that is longer than `time_limits::credential` fails the attempt, which is then retried with backoff.
+/// after a 401, and shortly before `exp` where it gave a JWT; not again while it is awaited. A thrown exception or a
+/// call that is longer than `time_limits::credential` (it goes on unheard) fails the attempt, which is retried with
+/// backoff.
 class credential_source {
 public:
     using done = std::function<void(failure, credential)>;

@@ -23,7 +23,7 @@ enum class errc {
     invalid_message,     ///< a message that cannot be said on this wire (a NUL in a property, a time out of range)
     too_large,           ///< the exact encoded size is over `max_frame_bytes`
     queue_full,          ///< `when_full = fail`, and there is no room
-    closed,              ///< the producer or client is closed
+    closed,              ///< the producer is closed
     aborted,             ///< cancelled; completes as `asio::error::operation_aborted`
 
     // time
@@ -32,7 +32,6 @@ enum class errc {
     connect_timeout,   ///< resolve, connect, TLS or the upgrade took too long
     request_timeout,   ///< a REST call took too long
     pong_timeout,      ///< the peer is silent, pings included
-    write_stalled,     ///< the peer reads nothing
 
     // what the server answered
     rejected = 60,     ///< `send-error:N` for this message
@@ -65,8 +64,9 @@ enum class errc {
 
     // transport
     resolve_failed = 120,
-    connect_failed, ///< no address of the host takes a connection
-    tls_failed,     ///< the certificate was refused, or the handshake failed
+    connect_failed,    ///< no address of the host takes a connection
+    tls_failed,        ///< the certificate was refused, or the handshake failed
+    credential_failed, ///< a `credential_source` threw
 
     // compression
     corrupt_data = 140, ///< not what the codec makes
@@ -76,16 +76,15 @@ enum class errc {
     invalid_json,
 };
 
-/// What to do about it: `if (ec == sluice::condition::retryable)`.
+/// What to do about it: `if (ec == sluice::condition::retryable)`. Whether a message was stored is not in its code but
+/// in its `outcome`.
 enum class condition {
     retryable = 1,  ///< the same call may succeed later, and is not known to have had an effect
     fatal,          ///< it will fail again until somebody changes something
     authentication, ///< the credential is missing, wrong or not allowed
     quota,          ///< throttled, or a quota is full
     timeout,        ///< a clock ran out
-    too_large,      ///< the message or the answer is over a limit
-    not_sent,       ///< nothing of the message was written
-    maybe_persisted ///< the message was written and no answer came
+    too_large       ///< the message or the answer is over a limit
 };
 
 /// What became of a message.
@@ -127,7 +126,6 @@ constexpr const char* describe(errc e) noexcept {
     case errc::connect_timeout: return "connecting timed out";
     case errc::request_timeout: return "the request timed out";
     case errc::pong_timeout: return "the peer does not answer pings";
-    case errc::write_stalled: return "the peer does not read";
     case errc::rejected: return "rejected by the server";
     case errc::sequence_in_use: return "the sequence number is in use";
     case errc::unauthorized: return "unauthorized";
@@ -154,6 +152,7 @@ constexpr const char* describe(errc e) noexcept {
     case errc::resolve_failed: return "the host name does not resolve";
     case errc::connect_failed: return "the connection failed";
     case errc::tls_failed: return "TLS failed";
+    case errc::credential_failed: return "no credential was to be had";
     case errc::corrupt_data: return "corrupt data";
     case errc::output_limit: return "decompressed size over the limit";
     case errc::unknown_codec: return "unknown codec";
@@ -166,17 +165,15 @@ constexpr const char* describe(errc e) noexcept {
 constexpr bool belongs(errc e, condition c) noexcept {
     switch (c) {
     case condition::authentication:
-        return e == errc::unauthorized || e == errc::forbidden || e == errc::invalid_credentials;
+        return e == errc::unauthorized || e == errc::forbidden || e == errc::invalid_credentials ||
+               e == errc::credential_failed;
     case condition::quota: return e == errc::throttled || e == errc::quota_exceeded;
     case condition::timeout:
         return e == errc::send_timeout || e == errc::ack_timeout || e == errc::connect_timeout ||
-               e == errc::request_timeout || e == errc::pong_timeout || e == errc::write_stalled;
+               e == errc::request_timeout || e == errc::pong_timeout;
     case condition::too_large:
         return e == errc::too_large || e == errc::message_too_big || e == errc::http_too_large ||
                e == errc::output_limit;
-    case condition::maybe_persisted: return e == errc::ack_timeout || e == errc::connection_lost;
-    case condition::not_sent:
-        return e == errc::send_timeout || e == errc::queue_full || e == errc::too_large || e == errc::invalid_message;
     case condition::fatal:
         return e == errc::invalid_option || e == errc::invalid_url || e == errc::plaintext_refused ||
                e == errc::invalid_credentials || e == errc::invalid_name || e == errc::invalid_message ||
@@ -184,11 +181,11 @@ constexpr bool belongs(errc e, condition c) noexcept {
                e == errc::not_found || e == errc::bad_request || e == errc::topic_terminated ||
                e == errc::sequence_in_use || e == errc::unknown_codec || e == errc::corrupt_data;
     case condition::retryable:
-        if (belongs(e, condition::maybe_persisted)) return false;
+        if (e == errc::ack_timeout) return false; // written, and not answered: it may have had an effect
         return belongs(e, condition::timeout) || belongs(e, condition::quota) || e == errc::queue_full ||
                e == errc::conflict || e == errc::server_error || e == errc::connection_closed ||
                e == errc::connect_failed || e == errc::no_response || e == errc::http_truncated ||
-               e == errc::resolve_failed;
+               e == errc::resolve_failed || e == errc::credential_failed;
     }
     return false;
 }
@@ -211,8 +208,6 @@ public:
         case condition::quota: return "quota";
         case condition::timeout: return "timeout";
         case condition::too_large: return "too large";
-        case condition::not_sent: return "not sent";
-        case condition::maybe_persisted: return "maybe persisted";
         }
         return "unknown condition";
     }

@@ -41,9 +41,10 @@ struct message_attributes {
     std::optional<time_point> deliver_at{}; ///< not delivered to consumers before (Pulsar 2.7 and later)
     std::optional<std::chrono::milliseconds> deliver_after{}; ///< the same, counted from the proxy's clock
     std::vector<std::string> replication_clusters{};          ///< replicate to these clusters only
-    std::optional<std::chrono::milliseconds> send_timeout{};  ///< instead of the producer's; 0: no limit
+    std::optional<std::chrono::milliseconds> send_timeout{}; ///< instead of the producer's; 0: no limit; negative: over
 
-    bool empty() const noexcept {
+    /// There is nothing but a payload and perhaps a key.
+    bool plain() const noexcept {
         return properties.empty() && !event_time && !deliver_at && !deliver_after && replication_clusters.empty() &&
                !send_timeout;
     }
@@ -73,7 +74,7 @@ public:
     constexpr message_view(const char* text) noexcept : payload_(text) {}
     message_view(const std::string& bytes) noexcept : payload_(bytes) {}
     message_view(const message& m) noexcept
-        : payload_(m.payload), attributes_(m.empty() ? nullptr : &m), has_key_(m.key.has_value()) {
+        : payload_(m.payload), attributes_(m.plain() ? nullptr : &m), has_key_(m.key.has_value()) {
         if (m.key) key_ = *m.key;
     }
     template <std::ranges::contiguous_range R>

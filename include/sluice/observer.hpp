@@ -12,7 +12,8 @@ namespace sluice {
 inline namespace v1 {
 
 /// Functions that are called when the producer's state changes, on the producer's executor, in order. Empty ones are
-/// not called. They may call the producer, and they may destroy it.
+/// not called. They may call the producer, and they may destroy it. None is called once the producer has been
+/// destroyed; on a pool of threads one may be running at that moment, and then shares what it refers to.
 struct producer_observer {
     std::function<void()> on_open{};                     ///< the socket is up, the first time or again
     std::function<void(const failure&)> on_disconnect{}; ///< the socket is gone, with its cause

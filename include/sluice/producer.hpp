@@ -30,6 +30,20 @@ public:
 };
 inline borrowed_message borrow(const message_view& m) noexcept { return borrowed_message(m); }
 
+/// What a `send_all` may borrow: elements that live in the range, or that only view what lives elsewhere. A range that
+/// makes a string for each step would be viewed after the string is gone.
+template <class Range>
+concept borrowable_messages = std::ranges::forward_range<const Range> &&
+                              std::convertible_to<std::ranges::range_reference_t<const Range>, message_view> &&
+                              (std::is_lvalue_reference_v<std::ranges::range_reference_t<const Range>> ||
+                               std::ranges::view<std::ranges::range_reference_t<const Range>> ||
+                               std::is_pointer_v<std::ranges::range_reference_t<const Range>> ||
+                               std::same_as<std::ranges::range_reference_t<const Range>, message_view>);
+
+/// What is told a pushed message's result.
+template <class F>
+concept result_function = std::invocable<F&, std::error_code, const receipt&>;
+
 /// Publishes to one stream over one socket, which it opens at the first use, keeps open and opens again when it is
 /// lost.
 ///
@@ -37,7 +51,8 @@ inline borrowed_message borrow(const message_view& m) noexcept { return borrowed
 /// `asio::awaitable` and throws `sluice::error`.
 ///
 /// Completion: exactly once, on the handler's associated executor, else the producer's; never inside the initiating
-/// call. When the execution context is destroyed, handlers are destroyed, not called.
+/// call. When the execution context is destroyed, handlers are destroyed, not called. On a pool of threads, handlers of
+/// different operations may run beside one another, and one that blocks may hold up others that wait behind it.
 /// Order: messages leave in the order in which their sends were made, and again in that order after a reconnect.
 /// Thread safety: distinct objects: safe. Shared objects: all operations, `stats`, `state`, `cancel` are safe from any
 /// thread; assignment and destruction are not.
@@ -50,7 +65,7 @@ public:
     using executor_type = Executor;
     using codec_type = Codec;
     using traits_type = Traits;
-    /// Of the executor: what `as_default_on_t` chose, or none.
+    /// Of the executor: what `as_default_on_t` chose. Else the newer Asio's `deferred`, and with an older one none.
     using default_token = typename asio::default_completion_token<Executor>::type;
     using inner_executor_type = io::inner_executor_t<Executor>;
     template <class T>
@@ -113,8 +128,9 @@ public:
     /// Errors: `errc::send_timeout` (not sent), `errc::ack_timeout` (maybe persisted), `errc::rejected` and what the
     /// server says, `errc::too_large`, `errc::invalid_message`, `errc::closed`, and what ended the producer.
     /// `receipt::outcome` tells what became of the message, on failure too.
-    /// Cancellation: `terminal`, `partial` and `total` alike: `operation_aborted`. A message that is not yet encoded is
-    /// withdrawn (`not_sent`); else it may be stored (`maybe_persisted`). The producer goes on.
+    /// Cancellation: a message that is not yet encoded is withdrawn: `operation_aborted`, `not_sent`. An encoded one is
+    /// let go of with `terminal` and `partial` (`operation_aborted`, `maybe_persisted`), and goes on with `total`
+    /// alone. The producer goes on.
     [[nodiscard]] awaitable<receipt> send(message_view m) {
         return asio::async_initiate<const awaitable_token, void(std::exception_ptr, receipt)>(
             io::initiate_send<driver_type, true>{{driver_.get()}}, awaitable_token(), m);
@@ -131,17 +147,15 @@ public:
     }
 
     /// Sends many messages, in order, one behind the other, and waits for all. The range's elements convert to
-    /// `message_view`; the range and what it views are borrowed until completion. Signature
+    /// `message_view`; the range and what it views are borrowed until completion (`borrowable_messages`). Signature
     /// `void(std::error_code, std::vector<result>)`, the code always 0: each message has its own in its `result`, at
     /// the place that it had in the range. Cancellation: as of `send`, for each.
-    template <std::ranges::forward_range Range>
-        requires std::convertible_to<std::ranges::range_reference_t<const Range&>, message_view>
+    template <borrowable_messages Range>
     [[nodiscard]] awaitable<std::vector<result>> send_all(const Range& messages) {
         return asio::async_initiate<const awaitable_token, void(std::exception_ptr, std::vector<result>)>(
             io::initiate_send_all<driver_type, true>{{driver_.get()}}, awaitable_token(), &messages);
     }
-    template <std::ranges::forward_range Range, class Token = default_token>
-        requires std::convertible_to<std::ranges::range_reference_t<const Range&>, message_view>
+    template <borrowable_messages Range, class Token = default_token>
     auto async_send_all(const Range& messages, Token&& token = Token()) {
         return asio::async_initiate<Token, void(std::error_code, std::vector<result>)>(
             io::initiate_send_all<driver_type, false>{{driver_.get()}}, token, &messages);
@@ -151,7 +165,7 @@ public:
     /// `on_result(std::error_code, const receipt&)` is called with the message's result, on the producer's executor.
     /// Signature `void(std::error_code)`: an error is the message's, which was then not sent. Cancellation while it
     /// waits for room: `operation_aborted`.
-    template <class OnResult = io::no_result>
+    template <result_function OnResult = io::no_result>
     [[nodiscard]] awaitable<void> push(message m, OnResult on_result = {}) {
         // With room there is nothing to wait for: a loop that pushes fills the window before it is suspended.
         if (driver_->admits(m)) {
@@ -162,14 +176,19 @@ public:
             io::initiate_push<driver_type, true>{{driver_.get()}}, awaitable_token(), std::move(m),
             std::move(on_result));
     }
-    template <class OnResult = io::no_result, class Token = default_token>
-    auto async_push(message m, OnResult on_result = {}, Token&& token = Token()) {
+    template <class Token = default_token>
+        requires(!result_function<Token>)
+    auto async_push(message m, Token&& token = Token()) {
+        return async_push(std::move(m), io::no_result(), std::forward<Token>(token));
+    }
+    template <result_function OnResult, class Token = default_token>
+    auto async_push(message m, OnResult on_result, Token&& token = Token()) {
         return asio::async_initiate<Token, void(std::error_code)>(
             io::initiate_push<driver_type, false>{{driver_.get()}}, token, std::move(m), std::move(on_result));
     }
 
     /// The same if there is room at this moment; else false, and nothing happens. Never waits, from any thread.
-    template <class OnResult = io::no_result>
+    template <result_function OnResult = io::no_result>
     [[nodiscard]] bool try_push(message m, OnResult on_result = {}) {
         if (!driver_->publisher().reserve()) return false;
         submit_counted(std::move(m), std::move(on_result));
@@ -185,16 +204,16 @@ public:
     }
 
     /// Takes no more messages, waits for what was sent (at most `close_timeout`), closes the socket after the last
-    /// acknowledgement, completes. Signature `void(std::error_code)`; an error tells that messages were unanswered.
-    /// Closing again is a success.
+    /// acknowledgement, completes. Signature `void(std::error_code)`; an error tells that messages sent before it were
+    /// not acknowledged: how many, and why the first. Closing again is a success.
     awaitable<void> close() { return mark<true>(core::node_kind::close, awaitable_token()); }
     template <class Token = default_token>
     auto async_close(Token&& token = Token()) {
         return mark<false>(core::node_kind::close, std::forward<Token>(token));
     }
 
-    /// Ends every send and push under way with `operation_aborted`. The producer goes on. From any thread. It is posted:
-    /// what is sent before the strand gets to it ends too.
+    /// Ends every send and push under way with `operation_aborted`. The producer goes on. From any thread. It is
+    /// posted: what is sent before the strand gets to it ends too.
     void cancel() { driver_->cancel(); }
 
     producer_stats stats() const noexcept { return driver_->publisher().numbers().snapshot(); }

@@ -34,7 +34,7 @@ constexpr std::string_view to_string(producer_state s) noexcept {
 
 /// A snapshot. Each number is right by itself; together they may be some microseconds apart.
 struct producer_stats {
-    std::uint64_t accepted = 0;         ///< messages taken over from senders
+    std::uint64_t accepted = 0; ///< messages taken over from senders: not those that found no room or a closed producer
     std::uint64_t persisted = 0;        ///< acknowledged
     std::uint64_t duplicates = 0;       ///< acknowledged as repeats
     std::uint64_t failed = 0;           ///< completed with an error

@@ -195,13 +195,14 @@ public:
         return ids;
     }
     /// As the cancellation slot's handler does, in its two steps.
-    bool request(int id) {
+    bool request(int id, core::cancel_state to = core::cancel_state::requested) {
         auto idle = core::cancel_state::idle;
-        return nodes.at(id)->cancel.compare_exchange_strong(idle, core::cancel_state::requested);
+        return nodes.at(id)->cancel.compare_exchange_strong(idle, to);
     }
     void link(int id) { pub.request_cancel(nodes.at(id)); }
-    void cancel(int id) {
-        REQUIRE(request(id));
+    void withdraw(int id) { cancel(id, core::cancel_state::withdrawal_requested); }
+    void cancel(int id, core::cancel_state to = core::cancel_state::requested) {
+        REQUIRE(request(id, to));
         link(id);
         pub.cancel_requested(now);
         deliver();

@@ -70,6 +70,37 @@ TEST_CASE("cancel: written, it leaves a tombstone that keeps place and number") 
     CHECK(h.persisted(c));
 }
 
+TEST_CASE("cancel: a withdrawal is granted before the message is encoded, and not afterwards") {
+    producer_options o;
+    o.max_pending_messages = 1;
+    harness h(o);
+    const int a = h.send("a", cancellable), b = h.send("b", cancellable);
+    h.open();
+    CHECK(h.write_payloads() == "a");
+    h.withdraw(a);
+    h.withdraw(b);
+    CHECK(h.order == ids{b});
+    CHECK(h.aborted(b, outcome::not_sent));
+    h.withdraw(a); // again, as nothing has happened
+    CHECK_FALSE(h.done(a));
+    SUBCASE("it goes on") {
+        h.ack(0);
+        CHECK(h.persisted(a));
+    }
+    SUBCASE("and can still be let go of") {
+        h.cancel(a);
+        CHECK(h.aborted(a, outcome::maybe_persisted));
+    }
+    SUBCASE("the answer comes between the request and its link") {
+        h.request(a, core::cancel_state::withdrawal_requested);
+        h.ack(0);
+        CHECK_FALSE(h.done(a));
+        h.link(a);
+        h.advance(0ms);
+        CHECK(h.persisted(a));
+    }
+}
+
 TEST_CASE("cancel: a tombstone may be refused; nobody is told twice") {
     harness h;
     const int a = h.send("a", cancellable), b = h.send("b");

@@ -141,6 +141,40 @@ TEST_CASE("close: what was sent before it drains, what comes after it fails") {
     closers.destroy_all();
 }
 
+TEST_CASE("close: tells what was sent before it and not stored") {
+    harness h;
+    h.open();
+    h.send("before");
+    h.write_all();
+    CHECK(!h.refuse(0, "NotAllowedException"));
+    CHECK_FALSE(h.pub.lost_while_closing());
+    const int a = h.send("a"), b = h.send(with_timeout("b", 1s)), c = h.send("c");
+    h.mark(core::node_kind::close);
+    h.send("after");
+    CHECK_FALSE(h.pub.lost_while_closing()); // what comes after a close was never the close's to drain
+    h.write_all();
+    h.ack(1);
+    CHECK(h.persisted(a));
+    CHECK_FALSE(h.pub.lost_while_closing());
+    h.advance(1s);
+    CHECK(h.done(b));
+    CHECK(!h.refuse(3, "NotAllowedException"));
+    CHECK(h.done(c));
+    const failure f = h.pub.lost_while_closing();
+    CHECK(f.code == errc::ack_timeout);
+    CHECK(f.details->text.starts_with("close: 2 messages were not acknowledged; the first: "));
+    h.pub.take_closers().destroy_all();
+}
+
+TEST_CASE("time-out of a message: what is over already is not sent") {
+    harness h;
+    h.open();
+    const int late = h.send(with_timeout("late", -5ms));
+    CHECK(h.is(late, errc::send_timeout, outcome::not_sent));
+    CHECK(h.of(late).text().find("-5 ms") != std::string_view::npos);
+    CHECK(h.write_all().empty());
+}
+
 TEST_CASE("close: closers that nobody took are destroyed with the publisher") {
     harness h;
     h.mark(core::node_kind::close);

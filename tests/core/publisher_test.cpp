@@ -317,7 +317,6 @@ TEST_CASE("publisher: producer-wide time-outs, each at its own instant") {
     CHECK(h.order.empty());
     h.advance(1ms);
     CHECK(h.is(a, errc::ack_timeout, outcome::maybe_persisted));
-    CHECK(h.of(a).error.code == sluice::condition::maybe_persisted);
     CHECK(h.of(a).error.code == sluice::condition::timeout);
     CHECK(h.of(a).receipt.sequence_id == 0);
     CHECK(h.order == ids{a});
@@ -325,7 +324,6 @@ TEST_CASE("publisher: producer-wide time-outs, each at its own instant") {
     h.advance(300ms);
     CHECK(h.is(b, errc::ack_timeout, outcome::maybe_persisted));
     CHECK(h.is(c, errc::send_timeout, outcome::not_sent));
-    CHECK(h.of(c).error.code == sluice::condition::not_sent);
     CHECK_FALSE(h.pub.has_deadlines());
 }
 

@@ -109,6 +109,29 @@ TEST_CASE("written: its place and its number stay, its waiter goes") {
     CHECK(next.value().sequence_id == 1);
 }
 
+TEST_CASE("written: a total cancellation asks for more than can be given, and changes nothing") {
+    fixture f(1);
+    const sent s = f.send("stored");
+    f.wait_for_frames(1);
+    f.signal.emit(asio::cancellation_type::total);
+    run_ready(f.context);
+    CHECK_FALSE(s.called());
+    f.server.acknowledge(f.context, 1);
+    run_until(f.context, [&] { return s.called(); });
+    CHECK_FALSE(s.error());
+    CHECK(s.value().outcome == sluice::outcome::persisted);
+
+    const sent t = f.send("maybe");
+    f.wait_for_frames(2);
+    f.signal.emit(asio::cancellation_type::total);
+    run_ready(f.context);
+    f.signal.emit(asio::cancellation_type::terminal); // a later one is heard
+    run_until(f.context, [&] { return t.called(); });
+    check_aborted(t, sluice::outcome::maybe_persisted);
+    f.server.acknowledge(f.context, 1);
+    f.check_alive();
+}
+
 TEST_CASE("written, and the connection lost: not sent again") {
     fixture f;
     const sent s = f.send("maybe");
@@ -201,7 +224,7 @@ TEST_CASE("send_all: each message in its own stage") {
     f.wait_for_frames(2);
     f.server.acknowledge(f.context, 1);
     f.wait_for_frames(3);
-    f.signal.emit(asio::cancellation_type::total);
+    f.signal.emit(asio::cancellation_type::partial);
     run_until(f.context, [&] { return all.called(); });
     CHECK(all.calls() == 1);
     CHECK_FALSE(all.error());

@@ -118,6 +118,34 @@ TEST_CASE("callbacks of every operation, in every stage") {
     }
 }
 
+TEST_CASE("signals that die before the operations that listen to them") {
+    const std::vector<std::string> many{"x", "y"};
+    for (const stage& s : stages()) {
+        if (std::string_view(s.name) == "cancelled, not yet run") continue;
+        CAPTURE(s.name);
+        std::vector<probe> probes(6);
+        {
+            asio::io_context context;
+            holding_server server(context);
+            sluice::client client(context.get_executor(), {.url = server.server.websocket_url()});
+            sluice::producer producer(client, "orders", small());
+            std::vector<asio::cancellation_signal> signals(5);
+            const auto bound = [&](std::size_t i) {
+                return asio::bind_cancellation_slot(signals[i].slot(), probes[i]);
+            };
+            producer.async_send("a", bound(0));
+            producer.async_send_all(many, bound(1));
+            producer.async_push("b", sluice::io::no_result(), bound(2));
+            producer.async_flush(bound(3)); // does not listen at all
+            client.async_login(bound(4));
+            producer.async_send("c", probes[5]);
+            s.go(context, server, producer);
+            server.server.stop();
+        }
+        for (const probe& p : probes) CHECK(p.calls.use_count() == 1);
+    }
+}
+
 namespace {
 
 struct alive {

@@ -165,7 +165,7 @@ TEST_CASE("all members together, in Unicode, with every subset the size is exact
     message full("päylöad");
     full.key = "ключ 🔑";
     full.properties = {{"größe", "大"}, {"emoji", "🚰"}};
-    full.event_time = at(-1);
+    full.event_time = at(1);
     full.deliver_at = at(std::numeric_limits<std::int64_t>::min());
     full.deliver_after = std::chrono::milliseconds(std::numeric_limits<std::int64_t>::max());
     full.replication_clusters = {"кластер"};
@@ -188,7 +188,7 @@ TEST_CASE("all members together, in Unicode, with every subset the size is exact
         if (m.key) CHECK(std::string_view(root["key"]) == *m.key);
         CHECK((root["properties"].error() == simdjson::SUCCESS) == !m.properties.empty());
         for (const property& p : m.properties) CHECK(std::string_view(root["properties"][p.name]) == p.value);
-        if (m.event_time) CHECK(std::string_view(root["eventTime"]) == "1969-12-31T23:59:59.999Z");
+        if (m.event_time) CHECK(std::string_view(root["eventTime"]) == "1970-01-01T00:00:00.001Z");
         if (m.deliver_at) CHECK(std::int64_t(root["deliverAt"]) == std::numeric_limits<std::int64_t>::min());
         if (m.deliver_after) CHECK(std::int64_t(root["deliverAfterMs"]) == std::numeric_limits<std::int64_t>::max());
         if (!m.replication_clusters.empty()) CHECK(std::string_view(root["replicationClusters"].at(0)) == "кластер");
@@ -228,14 +228,12 @@ TEST_CASE("frames stand behind one another") {
 }
 
 TEST_CASE("event times over the whole range") {
-    CHECK(event_time(0) == "1970-01-01T00:00:00.000Z");
-    CHECK(event_time(-1) == "1969-12-31T23:59:59.999Z");
+    CHECK(event_time(1) == "1970-01-01T00:00:00.001Z");
     CHECK(event_time(951782399999) == "2000-02-28T23:59:59.999Z");
     CHECK(event_time(951782400000) == "2000-02-29T00:00:00.000Z");
     CHECK(event_time(4107542400000) == "2100-03-01T00:00:00.000Z");
-    CHECK(event_time(-62135596800000) == "0001-01-01T00:00:00.000Z");
     CHECK(event_time(253402300799999) == "9999-12-31T23:59:59.999Z");
-    for (const std::int64_t ms : {std::int64_t{-62135596800001}, std::int64_t{253402300800000},
+    for (const std::int64_t ms : {std::int64_t{0}, std::int64_t{-1}, std::int64_t{253402300800000},
                                   std::numeric_limits<std::int64_t>::min(), std::numeric_limits<std::int64_t>::max()}) {
         message m("x");
         m.event_time = at(ms);

@@ -84,15 +84,9 @@ TEST_CASE("GDN's calls") {
     CHECK(line(subscriptions_request(gdn, local_topic)) == "GET " + base + "/c8locals.x/subscriptions");
     CHECK(line(publish_request(gdn, local_topic, "m")) == "POST " + base + "/c8locals.x/publish?global=false");
     CHECK(publish_request(gdn, local_topic, std::string_view("m\0", 2)).body == std::string("m\0", 2));
-    CHECK(line(ttl_request(gdn)) == "GET " + base + "/ttl");
-    CHECK(line(set_ttl_request(gdn, 1h)) == "POST " + base + "/ttl/3600");
-    CHECK(line(clear_backlog_request(gdn)) == "POST " + base + "/clearbacklog");
-    CHECK(line(clear_backlog_request(gdn, "s/1")) == "POST " + base + "/clearbacklog/s%2F1");
-    CHECK(line(expire_messages_request(gdn, local_topic, 60s)) == "POST " + base + "/c8locals.x/expiry/60");
-    CHECK(line(delete_subscription_request(gdn, "s")) == "DELETE " + base + "/subscription/s");
-    CHECK(line(delete_subscription_request(gdn, local_topic, "s")) == "DELETE " + base + "/c8locals.x/subscriptions/s");
-    CHECK(line(ttl_request({dialect::gdn, "my fabric", ""})) == "GET /_fabric/my%20fabric/_api/streams/ttl");
-    CHECK(ttl_request({dialect::gdn, "f", ""}).fields.find("Authorization") == nullptr);
+    CHECK(line(list_streams_request({dialect::gdn, "my fabric", ""}, global_topic)) ==
+          "GET /_fabric/my%20fabric/_api/streams?global=true");
+    CHECK(list_streams_request({dialect::gdn, "f", ""}, global_topic).fields.find("Authorization") == nullptr);
 }
 
 TEST_CASE("Pulsar's calls") {

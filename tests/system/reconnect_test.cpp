@@ -251,18 +251,33 @@ TEST_CASE("an observer may destroy its producer") {
     world w;
     sluice::client client = w.make_client();
     std::unique_ptr<sluice::producer> producer;
-    bool told = false;
     sluice::producer_observer o;
     o.on_open = [&] { producer.reset(); };
-    o.on_close = [&](const sluice::failure& f) {
-        CHECK_FALSE(f);
-        told = true;
-    };
+    o.on_close = [](const sluice::failure&) { FAIL("told after its producer has gone"); };
     producer = std::make_unique<sluice::producer>(client, "orders", impatient(), o);
     sent s;
     producer->async_send("a", s);
-    run_until(w.context, [&] { return told && s.called(); });
+    run_until(w.context, [&] { return s.called(); });
     CHECK((s.error() == asio::error::operation_aborted || !s.error()));
+    run_ready(w.context);
+}
+
+TEST_CASE("an observer whose producer has gone is told nothing: what it refers to may be gone too") {
+    world w;
+    sluice::client client = w.make_client();
+    int told = 0;
+    sluice::producer_observer o;
+    o.on_open = [&] { ++told; };
+    o.on_close = [&](const sluice::failure&) { ++told; };
+    auto producer = std::make_unique<sluice::producer>(client, "orders", impatient(), o);
+    sent s;
+    producer->async_send("a", s);
+    run_until(w.context, [&] { return producer->state() == sluice::producer_state::open; }); // its news is on the way
+    CHECK(told == 0);
+    producer.reset();
+    run_until(w.context, [&] { return s.called(); });
+    run_ready(w.context);
+    CHECK(told == 0);
 }
 
 TEST_CASE("a server that comes back on the same port") {

@@ -151,6 +151,8 @@ public:
     bool wants_write() const noexcept {
         return socket_ && (!socket_->output().empty() || cursor_ != window_.next() || !waiting_.empty());
     }
+    /// What a `close` is told: messages sent before it that were not stored, and why the first was not.
+    failure lost_while_closing() const;
     /// A `close` has been drained.
     bool closing() const noexcept { return closing_; }
     node_list take_closers() noexcept { return std::move(closers_); }
@@ -222,6 +224,8 @@ private:
     std::uint64_t old_end_ = 0; ///< the contexts below it were there before this socket
 
     bool closing_ = false;
+    std::size_t closing_losses_ = 0;
+    failure first_closing_loss_{};
     failure ended_{};
     failure last_cause_{};
     failure timeout_{}, ack_timeout_{}; ///< shared by all that expire for the same cause

@@ -45,7 +45,6 @@ inline void publisher::take_over(node* n, instant now) {
 inline void publisher::accept(send_node* n, instant now) {
     numbers_.accepted.add();
     n->accepted = now;
-    n->stage = send_node::stage_type::waiting;
     if (ended_) return settle(n, ended_, outcome::not_sent);
     if (closing_)
         return settle(n, make_failure(errc::closed, "send after close: the producer takes no more messages"),
@@ -58,7 +57,13 @@ inline void publisher::accept(send_node* n, instant now) {
     if (const auto* a = n->message.attributes(); a && a->send_timeout) {
         limit = *a->send_timeout;
         own = true;
+        if (limit.count() < 0) // what is left until some moment that is over
+            return settle(n,
+                          make_failure(errc::send_timeout, "send_timeout = " + std::to_string(limit.count()) +
+                                                               " ms: it is over before the message is sent"),
+                          outcome::not_sent);
     }
+    n->stage = send_node::stage_type::waiting;
     n->deadline = deadline_after(now, limit);
     deadlines_.add(n, own);
     waiting_.push_back(n);
@@ -83,6 +88,11 @@ inline void publisher::cancel_requested(instant now) {
     while (list) {
         send_node* const n = list;
         list = n->next_cancelled;
+        if (n->stage == send_node::stage_type::in_window &&
+            n->cancel.load(std::memory_order_relaxed) == cancel_state::withdrawal_requested) {
+            n->cancel.store(cancel_state::idle, std::memory_order_release);
+            continue;
+        }
         n->cancel.store(cancel_state::completing, std::memory_order_relaxed);
         if (n->stage == send_node::stage_type::settled) {
             --limbo_;
@@ -139,6 +149,8 @@ inline failure publisher::timed_out(errc code) {
 inline void publisher::settle(send_node* n, const failure& error, outcome o) {
     deadlines_.remove(n);
     if (n->stage == send_node::stage_type::in_window) n->result.sequence_id = number_of(n->context);
+    if (closing_ && error && n->stage != send_node::stage_type::submitted && closing_losses_++ == 0)
+        first_closing_loss_ = error;
     (error ? numbers_.failed : o == outcome::duplicate ? numbers_.duplicates : numbers_.persisted).add();
     conclude(n, error, o, finished_);
     if (n->cancellable && !begin_completing(n))
@@ -200,6 +212,16 @@ inline void publisher::leave_window(send_node* n) {
         s.state = window::slot_state::tombstone;
     else
         window_.release(n->context);
+}
+
+inline failure publisher::lost_while_closing() const {
+    if (closing_losses_ == 0) return {};
+    error_details d;
+    if (first_closing_loss_.details) d = *first_closing_loss_.details;
+    d.text = "close: " + std::to_string(closing_losses_) + (closing_losses_ == 1 ? " message was" : " messages were") +
+             " not acknowledged; the first: " + first_closing_loss_.code.message() +
+             (d.text.empty() ? "" : ": " + d.text);
+    return make_failure(first_closing_loss_.code, std::move(d));
 }
 
 /// A flush at the head of the waiting messages is bound to what is in the window; it completes once that is answered.

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <sluice/core/publisher.hpp>
+#include <sluice/pulsar/server_text.hpp>
 
 namespace sluice {
 inline namespace v1 {
@@ -110,9 +111,9 @@ inline bool publisher::append_new(send_node* n) {
     }
     const std::size_t frame = text + web::frame_header_size(text, true);
     if (!window_.has_room(1, m.payload().size()) || !batch_.has_room(frame)) return false;
+    const std::uint64_t context = window_.open(1, m.payload().size()); // may throw: the message still waits then
     waiting_.remove(n);
     --waiting_messages_;
-    const std::uint64_t context = window_.open(1, m.payload().size());
     window::slot& s = *window_.find(context);
     s.chain.push_back(n);
     s.attempts = 1;
@@ -152,7 +153,7 @@ inline failure publisher::received(std::size_t n, instant now) {
             error_details d;
             d.close_code = e.close_code;
             d.text = "the server closed the socket with " + std::to_string(e.close_code) +
-                     (e.reason.empty() ? "" : ": " + std::string(e.reason));
+                     (e.reason.empty() ? "" : ": " + pulsar::server_text(e.reason));
             bad = make_failure(errc::connection_closed, std::move(d));
             if (e.close_code == web::close_code::message_too_big) reject_largest(bad);
         } else if (e.what == kind::error) {
@@ -227,7 +228,8 @@ inline failure publisher::acknowledged(const pulsar::acknowledgement& ack, insta
     outcome result = outcome::duplicate;
     if (!ack.ok) {
         const errc e = pulsar::error_of(ack);
-        refusal = make_failure(e, "send-error:" + std::to_string(ack.code) + ": " + std::string(ack.error_text));
+        refusal =
+            make_failure(e, "send-error:" + std::to_string(ack.code) + ": " + pulsar::server_text(ack.error_text));
         // The proxy's producer is gone, the socket useless: another one takes the message.
         if (e == errc::connection_closed) return refusal;
         // An ambiguous answer: with deduplication it is safe to ask again.

@@ -111,9 +111,11 @@ struct send_group {
 ///     idle --(slot's handler)--> requested --(the strand meets the link)--> completing
 ///     idle --(strand)----------> completing
 ///
-/// Only who leaves `idle` goes on. A strand that loses the exchange to `requested` must not finish the node, for the
+/// A withdrawal is a request that is granted only to a message that is not encoded: else the strand puts `idle` back.
+///
+/// Only who leaves `idle` goes on. A strand that loses the exchange to a request must not finish the node, for the
 /// slot's handler is about to push the node's link: it stores the result and finishes when the link arrives.
-enum class cancel_state : std::uint8_t { idle, requested, completing };
+enum class cancel_state : std::uint8_t { idle, requested, withdrawal_requested, completing };
 
 /// One message on its way.
 struct send_node : node {

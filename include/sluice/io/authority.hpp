@@ -141,6 +141,7 @@ private:
             co_return make_failure(errc::request_timeout, "credential_source: no answer within " +
                                                               std::to_string(limits_.credential.count()) + " ms");
         if (answer->error) co_return answer->error;
+        if (failure f = sluice::detail::check_credential(answer->value)) co_return f;
         hold(answer->value);
         co_return failure{};
     }

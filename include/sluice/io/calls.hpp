@@ -163,7 +163,10 @@ struct initiate_call {
             }
         };
         using adapted = adapted_handler<std::decay_t<Handler>, decltype(finish)>;
-        spawn_on(core->strand(), std::move(work), adapted{std::forward<Handler>(handler), finish});
+        // Without an executor of its own the handler runs on the client's, not on the strand that serves everybody.
+        const auto where = asio::get_associated_executor(handler, executor);
+        spawn_on(core->strand(), std::move(work),
+                 asio::bind_executor(where, adapted{std::forward<Handler>(handler), finish}));
     }
 
 private:

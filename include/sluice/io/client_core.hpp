@@ -136,8 +136,6 @@ public:
         co_return pulsar::read_otp(r.response);
     }
 
-    void close() { http_.close_idle(); }
-
 private:
     strand_type strand_;
     client_config config_;

@@ -97,6 +97,7 @@ public:
     /// The producer's handle is gone.
     void abandon() {
         if (context_gone_) return;
+        abandoned_.store(true, std::memory_order_relaxed);
         asio::post(strand_, [self = this->shared_from_this()] { self->finish(failure{errc::aborted, nullptr}, {}); });
     }
 
@@ -180,7 +181,7 @@ private:
     static failure closed_failure() { return make_failure(errc::closed, "the producer is closed"); }
 
     /// The end. What is left ends with `why`; `news` is what the observer is told, `close_result` what a `close` is.
-    void finish(failure why, failure news, const failure& close_result = {}) {
+    void finish(failure why, failure news, failure close_result = {}) {
         if (over_) return;
         const auto self = this->shared_from_this();
         const core::instant now = io::now<Traits>();
@@ -191,6 +192,7 @@ private:
         if (publisher_.close_accumulator(now)) armed_self_.reset();
         over_ = true;
         if (publisher_.awaits_cancels()) awaiting_self_ = self;
+        if (!close_result) close_result = publisher_.lost_while_closing();
         core::node_list done = publisher_.take_finished();
         for (core::node_list closers = publisher_.take_closers(); core::node* n = closers.pop_front();) {
             core::as_marker(n)->error = close_result;
@@ -209,7 +211,10 @@ private:
 
     template <class F>
     void tell(F f) {
-        asio::post(news_, [self = this->shared_from_this(), f = std::move(f)] { f(self->observer_); });
+        asio::post(news_, [self = this->shared_from_this(), f = std::move(f)] {
+            // Whose producer is gone, what an observer refers to may be gone too.
+            if (!self->abandoned_.load(std::memory_order_relaxed)) f(self->observer_);
+        });
     }
 
     // --- run: the session's steps
@@ -318,6 +323,7 @@ private:
         const auto stream = link_.stream();
         std::size_t room = 4096;
         keep_alive_.heard(io::now<Traits>());
+        stall_ = {}; // of an earlier socket, which ended for another reason first
         set_state(publisher_.closing() ? producer_state::draining : producer_state::open);
         if (observer_.on_open) tell([](const producer_observer& o) { o.on_open(); });
         start_ticking();
@@ -496,6 +502,7 @@ private:
     std::atomic<producer_state> state_{producer_state::idle};
     parked_service* service_ = nullptr;
     bool context_gone_ = false;
+    std::atomic<bool> abandoned_{false};
 };
 
 } // namespace io

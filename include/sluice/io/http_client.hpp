@@ -27,7 +27,6 @@ template <class Strand, class Traits>
 class http_client {
 public:
     using stream_type = typename Traits::template stream<Strand>;
-    using resolver_type = typename Traits::template resolver<Strand>;
     using timer_type = typename Traits::template timer<Strand>;
 
     http_client(const Strand& strand, const time_limits& limits) : strand_(strand), limits_(limits) {}
@@ -43,7 +42,7 @@ public:
             result.error = make_failure(errc::invalid_message, "the request cannot be written as HTTP/1.1");
             co_return result;
         }
-        resolver_type resolver(strand_);
+        connector<Strand, Traits> connect(strand_);
         watchdog<timer_type> limit(strand_);
         connection line;
         bool kept = repeatable && take_idle(where, line);
@@ -51,16 +50,7 @@ public:
             if (!kept) {
                 line.where = where;
                 line.stream = std::make_shared<stream_type>(strand_, where.tls ? tls : nullptr);
-                limit.arm(limits_.connect, [stream = line.stream, &resolver] {
-                    stream->close();
-                    resolver.cancel();
-                });
-                result.error = co_await connect<Strand>(*line.stream, resolver, where);
-                limit.disarm();
-                if (limit.bitten())
-                    result.error =
-                        make_failure(errc::connect_timeout, where.host + ": no connection within " +
-                                                                std::to_string(limits_.connect.count()) + " ms");
+                result.error = co_await connect.connect(line.stream, where, limits_.connect);
                 if (result.error) co_return result;
             }
             limit.arm(limits_.request, [stream = line.stream] { stream->close(); });
@@ -79,9 +69,6 @@ public:
         if (!result.error && result.response.keep_alive) keep(std::move(line));
         co_return result;
     }
-
-    /// Idle connections are closed.
-    void close_idle() { idle_.clear(); }
 
 private:
     struct connection {

@@ -21,11 +21,15 @@ struct cancel_send {
     Driver* driver;
     core::send_node* node;
 
-    // All types do the same: what is not written is withdrawn, what is written is let go of.
     void operator()(asio::cancellation_type type) const {
         if (type == asio::cancellation_type::none) return;
+        // `total` alone asks that nothing has happened: what is written already goes on.
+        const bool total = (type & (asio::cancellation_type::terminal | asio::cancellation_type::partial)) ==
+                           asio::cancellation_type::none;
         auto idle = core::cancel_state::idle;
-        if (node->cancel.compare_exchange_strong(idle, core::cancel_state::requested, std::memory_order_acq_rel))
+        if (node->cancel.compare_exchange_strong(
+                idle, total ? core::cancel_state::withdrawal_requested : core::cancel_state::requested,
+                std::memory_order_acq_rel))
             driver->cancel_one(node);
     }
 };
@@ -45,6 +49,11 @@ struct initiate_send : initiation<Driver> {
         using op = send_op<std::decay_t<Handler>, typename Driver::executor_type, Throws>;
         start(op::create(std::decay_t<Handler>(std::forward<Handler>(handler)), this->driver->executor(), m));
     }
+    /// Of an operation that may be started more than once (`deferred`): its message stays with it.
+    template <class Handler>
+    void operator()(Handler&& handler, const sluice::message& m) const {
+        (*this)(std::forward<Handler>(handler), sluice::message(m));
+    }
     template <class Handler>
     void operator()(Handler&& handler, sluice::message&& m) const {
         using op = owning_send_op<std::decay_t<Handler>, typename Driver::executor_type, Throws>;
@@ -60,10 +69,7 @@ private:
             if (!d->publisher().reserve()) return d->turn_away(op);
             op->counted = true;
         }
-        if (auto slot = op->slot(); slot.is_connected()) {
-            op->cancellable = true;
-            slot.template emplace<cancel_send<Driver>>(cancel_send<Driver>{d, op});
-        }
+        op->cancellable = op->listen(cancel_send<Driver>{d, op});
         d->submit(op, op);
     }
 };
@@ -96,19 +102,10 @@ struct initiate_send_all : initiation<Driver> {
             last = &m;
         }
         if (over) return d->complete_later(op);
-        if (auto slot = op->slot(); slot.is_connected()) {
-            for (core::node* m = first; m; m = m->next) core::as_send(m)->cancellable = true;
-            slot.assign([d, op](asio::cancellation_type type) {
-                if (type == asio::cancellation_type::none) return;
-                for (std::size_t i = 0; i < op->count(); ++i) {
-                    auto idle = core::cancel_state::idle;
-                    core::send_node& m = op->at(i);
-                    if (m.cancellable && m.cancel.compare_exchange_strong(idle, core::cancel_state::requested,
-                                                                          std::memory_order_acq_rel))
-                        d->cancel_one(&m);
-                }
-            });
-        }
+        const bool cancellable = op->listen([d, op](asio::cancellation_type type) {
+            for (std::size_t i = 0; i < op->count(); ++i) cancel_send<Driver>{d, &op->at(i)}(type);
+        });
+        for (core::node* m = first; cancellable && m; m = m->next) core::as_send(m)->cancellable = true;
         d->submit(first, last);
     }
 };
@@ -127,7 +124,7 @@ struct initiate_marker : initiation<Driver> {
 template <class Driver, bool Throws>
 struct initiate_push : initiation<Driver> {
     template <class Handler, class OnResult>
-    void operator()(Handler&& handler, sluice::message&& m, OnResult&& on_result) const {
+    void operator()(Handler&& handler, sluice::message m, OnResult&& on_result) const {
         using waiter_type = marker_op<std::decay_t<Handler>, typename Driver::executor_type, Throws>;
         using message_type = push_node<std::decay_t<OnResult>>;
         Driver* const d = this->driver;
@@ -140,14 +137,12 @@ struct initiate_push : initiation<Driver> {
             if (!d->publisher().reserve()) return d->turn_away(op);
             op->counted = true;
         }
-        if (auto slot = waiter->slot(); slot.is_connected()) {
-            waiter->ticket = d->new_ticket();
-            // Weak: the waiter may have its result and not yet been called when the producer goes.
-            slot.assign([weak = d->weak_from_this(), ticket = waiter->ticket](asio::cancellation_type type) {
-                if (type == asio::cancellation_type::none) return;
-                if (const auto producer = weak.lock()) producer->cancel_push(ticket);
-            });
-        }
+        const std::uint64_t ticket = waiter->ticket = d->new_ticket();
+        // Weak: the waiter may have its result and not yet been called when the producer goes.
+        waiter->listen([weak = d->weak_from_this(), ticket](asio::cancellation_type type) {
+            if (type == asio::cancellation_type::none) return;
+            if (const auto producer = weak.lock()) producer->cancel_push(ticket);
+        });
         d->submit(op, op);
     }
 };

@@ -21,10 +21,9 @@ class link {
 public:
     using stream_type = typename Traits::template stream<Strand>;
     using timer_type = typename Traits::template timer<Strand>;
-    using resolver_type = typename Traits::template resolver<Strand>;
 
     link(const Strand& strand, std::chrono::milliseconds limit)
-        : strand_(strand), limit_(limit), watchdog_(strand), resolver_(strand) {}
+        : strand_(strand), limit_(limit), connector_(strand), watchdog_(strand) {}
 
     /// The last stream that was begun, or null. Who waits on it keeps it: the next attempt has another one.
     const std::shared_ptr<stream_type>& stream() const noexcept { return stream_; }
@@ -33,15 +32,7 @@ public:
     task<Strand, failure> connect(pulsar::origin where, asio::ssl::context* tls) {
         where_ = std::move(where);
         stream_ = std::make_shared<stream_type>(strand_, tls);
-        const auto stream = stream_;
-        watchdog_.arm(limit_, [this, stream] {
-            stream->close();
-            resolver_.cancel();
-        });
-        failure f = co_await io::connect<Strand>(*stream, resolver_, where_);
-        watchdog_.disarm();
-        if (watchdog_.bitten()) f = too_slow("connecting");
-        co_return f;
+        co_return co_await connector_.connect(stream_, where_, limit_);
     }
 
     task<Strand, handshake_result> upgrade(std::string target, std::string authorization) {
@@ -50,7 +41,9 @@ public:
         handshake_result r = co_await shake_hands<Strand, Traits>(*stream, where_.authority(), std::move(target),
                                                                   std::move(authorization));
         watchdog_.disarm();
-        if (watchdog_.bitten()) r.error = too_slow("the upgrade");
+        if (watchdog_.bitten())
+            r.error = make_failure(errc::connect_timeout, "the upgrade to " + where_.host + ": not done within " +
+                                                              std::to_string(limit_.count()) + " ms");
         co_return r;
     }
 
@@ -70,22 +63,17 @@ public:
     /// Ends a step under way, too.
     void stop() {
         watchdog_.disarm();
-        resolver_.cancel();
+        connector_.cancel();
         close();
     }
 
 private:
-    failure too_slow(const char* what) const {
-        return make_failure(errc::connect_timeout, std::string(what) + " to " + where_.host + ": not done within " +
-                                                       std::to_string(limit_.count()) + " ms");
-    }
-
     Strand strand_;
     std::chrono::milliseconds limit_;
     pulsar::origin where_{};
     std::shared_ptr<stream_type> stream_{};
-    watchdog<timer_type> watchdog_;
-    resolver_type resolver_;
+    connector<Strand, Traits> connector_;
+    watchdog<timer_type> watchdog_; ///< of what follows on it
 };
 
 } // namespace io

@@ -51,7 +51,14 @@ public:
         return op;
     }
 
-    auto slot() const noexcept { return asio::get_associated_cancellation_slot(handler_); }
+    /// Puts `on_cancel(asio::cancellation_type)` into the handler's slot. False: it has none.
+    template <class F>
+    bool listen(F on_cancel) {
+        auto slot = asio::get_associated_cancellation_slot(handler_);
+        if (!slot.is_connected()) return false;
+        slot.template emplace<listener<F>>(std::move(on_cancel), listening_);
+        return true;
+    }
 
     /// A node's `finish`.
     static void finish(core::node* n, bool invoke) {
@@ -65,7 +72,7 @@ public:
 
     void complete() {
         Op* const op = static_cast<Op*>(this);
-        if (auto s = slot(); s.is_connected()) s.clear();
+        silence();
         Handler handler(std::move(handler_));
         const auto work = std::move(work_); // until the handler has run
         auto results = op->results();
@@ -74,6 +81,22 @@ public:
     }
 
 private:
+    /// What stands in the slot. A signal may be destroyed before the operation, where a context ends with the operation
+    /// outstanding, and takes it along: the operation must know, or it would clear a slot that is no more.
+    template <class F>
+    struct listener {
+        F on_cancel;
+        bool& listening;
+        listener(F f, bool& l) : on_cancel(std::move(f)), listening(l) { listening = true; }
+        listener(const listener&) = delete;
+        listener& operator=(const listener&) = delete;
+        ~listener() { listening = false; }
+        void operator()(asio::cancellation_type type) { on_cancel(type); }
+    };
+    void silence() noexcept {
+        if (listening_) asio::get_associated_cancellation_slot(handler_).clear();
+    }
+
     /// Owns an operation until it is called; destroys it uncalled otherwise.
     struct owner {
         Op* op;
@@ -81,7 +104,7 @@ private:
         owner(owner&& other) noexcept : op(std::exchange(other.op, nullptr)) {}
         ~owner() {
             if (!op) return;
-            if (auto s = op->slot(); s.is_connected()) s.clear();
+            op->silence();
             Handler handler(std::move(op->handler_)); // destroyed when the memory is free again
             free(op, handler);
         }
@@ -105,6 +128,7 @@ private:
 
     // In this order, whether there is work stands beside the handler: one cache line less is touched.
     std::optional<tracked_executor> work_{};
+    bool listening_ = false; ///< a listener is in the slot
     Handler handler_;
 };
 

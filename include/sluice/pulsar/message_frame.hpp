@@ -43,14 +43,15 @@ inline failure check_property(std::size_t index, std::string_view part, std::str
 }
 
 inline constexpr message_attributes::time_point first_event_time =
-    std::chrono::sys_days(std::chrono::year(1) / std::chrono::January / 1);
+    std::chrono::sys_days(std::chrono::year(1970) / std::chrono::January / 1) + std::chrono::milliseconds(1);
 inline constexpr message_attributes::time_point last_event_time =
     std::chrono::sys_days(std::chrono::year(10'000) / std::chrono::January / 1) - std::chrono::milliseconds(1);
 
 } // namespace detail
 
-/// What cannot be said on this wire: text that is not UTF-8, a NUL in a property, an event time outside of the years
-/// 0001 to 9999. `errc::invalid_message` names the member. Reads nothing of a message that has only a payload.
+/// What cannot be said on this wire: text that is not UTF-8, a NUL in a property, an event time that is not after 1970
+/// began (Pulsar 3.0 closes the socket at it, and what else is under way would be lost) or beyond 9999.
+/// `errc::invalid_message` names the member. Reads nothing of a message that has only a payload.
 inline failure check_message(const message_view& m) {
     if (m.has_key())
         if (failure f = detail::check_text("key", m.key())) return f;
@@ -64,7 +65,8 @@ inline failure check_message(const message_view& m) {
     for (const std::string& cluster : a->replication_clusters)
         if (failure f = detail::check_text("replication_clusters", cluster)) return f;
     if (a->event_time && (*a->event_time < detail::first_event_time || *a->event_time > detail::last_event_time))
-        return detail::invalid_member("event_time", "the years 0001 to 9999 are allowed");
+        return detail::invalid_member("event_time",
+                                      "a time after 1970-01-01T00:00:00Z is allowed, up to the year 9999");
     return {};
 }
 

@@ -9,6 +9,7 @@
 
 #include <simdjson.h>
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -145,7 +146,7 @@ inline std::string tenant_of_api_key(std::string_view key) {
 
 struct jwt_claims {
     std::string tenant{};              ///< empty: the token does not say
-    std::optional<std::int64_t> exp{}; ///< seconds since 1970
+    std::optional<std::int64_t> exp{}; ///< seconds since 1970, at most the year 2200
 };
 
 /// Reads the claims of a JSON Web Token without verifying it: that is the server's business. Nothing if it is none.
@@ -163,10 +164,11 @@ inline std::optional<jwt_claims> read_jwt(std::string_view token) {
     if (std::string_view tenant; object["tenant"].get(tenant) == simdjson::SUCCESS) claims.tenant = tenant;
     std::int64_t seconds = 0;
     double approximate = 0; // GDN writes numbers of a token as floats in exponent form at times
+    constexpr std::int64_t year_2200 = 7'258'118'400; // later is "never" to a token, and more than a clock can count
     if (object["exp"].get(seconds) == simdjson::SUCCESS)
-        claims.exp = seconds;
-    else if (object["exp"].get(approximate) == simdjson::SUCCESS && approximate > -9e18 && approximate < 9e18)
-        claims.exp = static_cast<std::int64_t>(approximate);
+        claims.exp = std::clamp(seconds, std::int64_t{0}, year_2200);
+    else if (object["exp"].get(approximate) == simdjson::SUCCESS)
+        claims.exp = static_cast<std::int64_t>(std::clamp(approximate, 0.0, static_cast<double>(year_2200)));
     return claims;
 }
 
@@ -187,13 +189,6 @@ struct topic_name {
 };
 
 constexpr std::string_view gdn_prefix(scope s) noexcept { return s == scope::global ? "c8globals." : "c8locals."; }
-
-/// The GDN topic of a stream: `c8globals.NAME` or `c8locals.NAME`; a name that has either in it is used as it is.
-inline std::string gdn_topic(std::string_view stream, scope s) {
-    if (stream.find("c8globals.") != std::string_view::npos || stream.find("c8locals.") != std::string_view::npos)
-        return std::string(stream);
-    return std::string(gdn_prefix(s)).append(stream);
-}
 
 /// Where streams of that scope live, as a topic without a name: what `list` is asked for. In `pulsar` the namespace
 /// `default` of `tenant` (empty: `public`), where a bare name is looked for.
@@ -230,11 +225,24 @@ inline std::size_t count_characters(std::string_view utf8) noexcept {
 
 inline std::pair<failure, topic_name> make_gdn_topic(std::string_view stream, scope s, std::string_view tenant,
                                                      std::string_view fabric) {
+    const std::string_view whole = stream;
+    for (const scope named : {scope::global, scope::local})
+        if (stream.starts_with(gdn_prefix(named))) {
+            s = named;
+            stream.remove_prefix(gdn_prefix(named).size());
+            break;
+        }
     if (stream.empty() || count_characters(stream) > 230)
-        return {invalid_stream(stream, "1 to 230 characters are allowed"), {}};
-    if (stream.find('/') != std::string_view::npos) return {invalid_stream(stream, "a slash is not allowed"), {}};
+        return {invalid_stream(whole, "1 to 230 characters are allowed"), {}};
+    if (stream.find('/') != std::string_view::npos) return {invalid_stream(whole, "a slash is not allowed"), {}};
+    // GDN would use such a name as it is, whatever its scope.
+    if (stream.find("c8globals") != std::string_view::npos || stream.find("c8locals") != std::string_view::npos)
+        return {invalid_stream(whole, "c8globals. and c8locals. are allowed once, in front"), {}};
+    // In the path of a REST call these are something else than a stream.
+    for (const std::string_view word : {"ttl", "clearbacklog", "subscription", ".", ".."})
+        if (stream == word) return {invalid_stream(whole, "the word has a meaning of its own in GDN's REST calls"), {}};
     topic_name topic = stream_namespace(sluice::dialect::gdn, s, tenant, fabric);
-    topic.name = gdn_topic(stream, s);
+    topic.name = std::string(gdn_prefix(s)).append(stream);
     return {failure{}, std::move(topic)};
 }
 
@@ -273,9 +281,10 @@ inline std::pair<failure, topic_name> make_pulsar_topic(std::string_view stream,
 
 } // namespace detail
 
-/// The topic of a stream. In `gdn`: 1 to 230 characters without a slash, in the namespace `c8global.FABRIC` or
-/// `c8local.FABRIC`. In `pulsar`: `persistent://T/NS/TOPIC`, `non-persistent://T/NS/TOPIC`, `T/NS/TOPIC`, or `TOPIC` in
-/// `tenant` (empty: `public`) and `default`. UTF-8 without control characters in both. `errc::invalid_name`.
+/// The topic of a stream. In `gdn`: `c8globals.NAME` or `c8locals.NAME` in the namespace `c8global.FABRIC` or
+/// `c8local.FABRIC`, NAME being 1 to 230 characters without a slash; a prefix that is there decides, not `s`. In
+/// `pulsar`: `persistent://T/NS/TOPIC`, `non-persistent://T/NS/TOPIC`, `T/NS/TOPIC`, or `TOPIC` in `tenant` (empty:
+/// `public`) and `default`. UTF-8 without control characters in both. `errc::invalid_name`.
 inline std::pair<failure, topic_name> make_topic(sluice::dialect dialect, std::string_view stream, scope s,
                                                  std::string_view tenant, std::string_view fabric) {
     if (!web::is_utf8(stream)) return {detail::invalid_stream(stream, "UTF-8 is needed"), {}};

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <sluice/error.hpp>
+#include <sluice/pulsar/server_text.hpp>
 #include <sluice/web/http1_message.hpp>
 #include <sluice/web/utf8.hpp>
 
@@ -42,25 +43,6 @@ inline std::optional<std::string_view> between(std::string_view text, std::strin
     return text.substr(0, last);
 }
 
-inline void append_utf8(std::string& out, std::uint32_t code) {
-    const auto unit = [&](std::uint32_t bits) { out += static_cast<char>(bits); };
-    if (code < 0x80) {
-        unit(code);
-    } else if (code < 0x800) {
-        unit(0xc0 | code >> 6);
-        unit(0x80 | (code & 0x3f));
-    } else if (code < 0x10000) {
-        unit(0xe0 | code >> 12);
-        unit(0x80 | (code >> 6 & 0x3f));
-        unit(0x80 | (code & 0x3f));
-    } else {
-        unit(0xf0 | code >> 18);
-        unit(0x80 | (code >> 12 & 0x3f));
-        unit(0x80 | (code >> 6 & 0x3f));
-        unit(0x80 | (code & 0x3f));
-    }
-}
-
 /// The character of `&name;`, given without `&` and `;`. 0 for one that servers do not write.
 inline std::uint32_t html_character(std::string_view name) {
     constexpr std::array<std::pair<std::string_view, char>, 6> known{
@@ -89,7 +71,7 @@ inline std::string html_unescape(std::string_view html) {
         const std::size_t end = html.substr(0, longest).find(';');
         const std::uint32_t code = end == std::string_view::npos ? 0 : html_character(html.substr(1, end - 1));
         if (code != 0)
-            append_utf8(text, code);
+            web::append_utf8(text, code);
         else
             text += '&';
         html.remove_prefix(code != 0 ? end + 1 : 1);
@@ -99,7 +81,7 @@ inline std::string html_unescape(std::string_view html) {
 
 inline std::string latin1_to_utf8(std::string_view latin1) {
     std::string text;
-    for (const char c : latin1) append_utf8(text, static_cast<unsigned char>(c));
+    for (const char c : latin1) web::append_utf8(text, static_cast<unsigned char>(c));
     return text;
 }
 
@@ -110,57 +92,6 @@ inline std::optional<std::string> html_message(std::string_view page, bool latin
     if (!cell) return std::nullopt;
     return html_unescape(latin1 ? latin1_to_utf8(*cell) : std::string(*cell));
 }
-
-/// A server may repeat what it was asked, and with it a password, key or token: what follows their names is taken out.
-inline std::string without_secrets(std::string_view text) {
-    constexpr std::array<std::string_view, 8> marks{"otp=",       "token=",     "encryptionKeys=", "\"password\":\"",
-                                                    "\"jwt\":\"", "\"otp\":\"", "apikey ",         "bearer "};
-    std::string out;
-    while (!text.empty()) {
-        std::size_t first = text.size(), behind = text.size();
-        for (const std::string_view mark : marks)
-            if (const std::size_t at = find_ignoring_case(text, mark); at < first) {
-                first = at;
-                behind = at + mark.size();
-            }
-        out += text.substr(0, behind);
-        text.remove_prefix(behind);
-        const std::size_t n = std::min(text.find_first_of(" \t\r\n&\"'<>,;#"), text.size());
-        // Behind a blank a short word is prose: "no apikey given".
-        constexpr std::size_t shortest = 8;
-        if (n < shortest && (n == 0 || out.back() == ' '))
-            out += text.substr(0, n);
-        else
-            out += "***";
-        text.remove_prefix(n);
-    }
-    return out;
-}
-
-/// At most so many bytes, nothing but printable UTF-8, white space in a row made one blank.
-inline std::string printable(std::string_view text, std::size_t longest) {
-    const bool valid = web::is_utf8(text);
-    std::string out;
-    for (const char c : text) {
-        const auto octet = static_cast<unsigned char>(c);
-        if (octet <= 0x20 || octet == 0x7f) {
-            if (!out.empty() && out.back() != ' ') out += ' ';
-        } else {
-            out += octet >= 0x80 && !valid ? '?' : c;
-        }
-        if (out.size() > longest) {
-            out.pop_back();
-            while (!out.empty() && (static_cast<unsigned char>(out.back()) & 0xc0) == 0x80) out.pop_back();
-            if (!out.empty() && static_cast<unsigned char>(out.back()) >= 0xc0) out.pop_back();
-            break;
-        }
-    }
-    if (!out.empty() && out.back() == ' ') out.pop_back();
-    return out;
-}
-
-inline constexpr std::size_t longest_message = 1000; ///< of a text that the server meant to be read
-inline constexpr std::size_t longest_excerpt = 200;  ///< of a body in no known form
 
 /// What a JSON error says: `errorMessage` (GDN), `reason` (Pulsar's REST), `error_msg` and `message` (gateways).
 inline std::optional<std::string> json_message(std::string_view body) {
@@ -180,11 +111,11 @@ inline std::string message_of(const web::http_response& response) {
     std::optional<std::string> text = json_message(body);
     if (!text && (find_ignoring_case(type, "html") != std::string_view::npos || body.substr(first).starts_with('<')))
         text = html_message(body, find_ignoring_case(type, "iso-8859-1") != std::string_view::npos);
-    if (text) return printable(without_secrets(*text), longest_message);
+    if (text) return server_text(*text);
     // A success may hold a token or a one-time password in a form that is not known: nothing of it is shown.
     if (response.status / 100 == 2)
-        return "the body is not the expected JSON" + (type.empty() ? "" : " but " + printable(type, longest_excerpt));
-    return printable(without_secrets(body.substr(0, 4 * longest_excerpt)), longest_excerpt);
+        return "the body is not the expected JSON" + (type.empty() ? "" : " but " + server_text(type, longest_excerpt));
+    return server_text(body, longest_excerpt);
 }
 
 inline errc errc_of(int status, std::string_view text) {
@@ -222,7 +153,7 @@ inline failure failure_with(errc code, const web::http_response& response, std::
     details.text = what;
     if (!what.empty()) details.text += ": ";
     details.text += text.empty() ? "HTTP status " + std::to_string(response.status) : std::string(text);
-    details.request_id = printable(response.fields.get("x-gdn-requestid"), longest_excerpt);
+    details.request_id = server_text(response.fields.get("x-gdn-requestid"), longest_excerpt);
     details.retry_after_s = retry_after(response.fields);
     return make_failure(make_error_code(code), std::move(details));
 }

@@ -166,45 +166,13 @@ inline web::http_request subscriptions_request(const caller& who, const topic_na
     return detail::make_request(who, "GET", detail::stream_path(who, topic) + "/subscriptions");
 }
 
-/// One message over REST, the body as it is. GDN alone has this call, as all that follow.
+/// One message over REST, the body as it is. GDN alone has this call.
 inline web::http_request publish_request(const caller& who, const topic_name& topic, std::string_view payload) {
     web::http_request request = detail::make_request(
         who, "POST", detail::stream_path(who, topic) + "/publish" + detail::global_parameter(topic));
     request.fields.add("Content-Type", "application/octet-stream");
     request.body = payload;
     return request;
-}
-
-inline web::http_request ttl_request(const caller& who) {
-    return detail::make_request(who, "GET", detail::streams_path(who) + "/ttl");
-}
-
-inline web::http_request set_ttl_request(const caller& who, std::chrono::seconds ttl) {
-    return detail::make_request(who, "POST", detail::streams_path(who) + "/ttl/" + std::to_string(ttl.count()));
-}
-
-/// Of one subscription, or of all in the fabric.
-inline web::http_request clear_backlog_request(const caller& who, std::string_view subscription = {}) {
-    std::string target = detail::streams_path(who) + "/clearbacklog";
-    if (!subscription.empty()) target += "/" + web::percent_encode(subscription);
-    return detail::make_request(who, "POST", std::move(target));
-}
-
-/// Gives up the messages that are older.
-inline web::http_request expire_messages_request(const caller& who, const topic_name& topic, std::chrono::seconds age) {
-    return detail::make_request(who, "POST",
-                                detail::stream_path(who, topic) + "/expiry/" + std::to_string(age.count()));
-}
-
-/// Of one stream, or of all in the fabric.
-inline web::http_request delete_subscription_request(const caller& who, const topic_name& topic,
-                                                     std::string_view subscription) {
-    return detail::make_request(
-        who, "DELETE", detail::stream_path(who, topic) + "/subscriptions/" + web::percent_encode(subscription));
-}
-inline web::http_request delete_subscription_request(const caller& who, std::string_view subscription) {
-    return detail::make_request(who, "DELETE",
-                                detail::streams_path(who) + "/subscription/" + web::percent_encode(subscription));
 }
 
 namespace detail {
@@ -367,7 +335,7 @@ inline answer<created_stream> read_ensured(sluice::dialect dialect, const topic_
     return created;
 }
 
-/// For the calls that answer nothing but success: delete, publish, time to live, backlog, expiry, subscriptions.
+/// For the calls that answer nothing but success: delete, publish.
 inline failure read_done(const web::http_response& response, std::string_view what) {
     if (response.status == 204) return {};
     if (detail::is_success(response.status) && response.body.empty()) return {};

@@ -4,6 +4,8 @@
 
 #include <sluice/web/bytes.hpp>
 
+#include <string>
+
 namespace sluice {
 inline namespace v1 {
 namespace web {
@@ -22,6 +24,24 @@ inline const std::byte* skip_ascii(const std::byte* at, const std::byte* end) no
         if ((eight(at) & high) != 0) break;
     while (at != end && std::to_integer<std::uint8_t>(*at) < 0x80) ++at;
     return at;
+}
+
+/// Appends a character: a code point below 0x110000 that is no surrogate.
+inline void append_utf8(std::string& out, std::uint32_t code) {
+    const auto put = [&](std::uint32_t bits) { out += static_cast<char>(bits); };
+    if (code < 0x80) return put(code);
+    if (code < 0x800) {
+        put(0xc0 | code >> 6);
+    } else {
+        if (code < 0x10000) {
+            put(0xe0 | code >> 12);
+        } else {
+            put(0xf0 | code >> 18);
+            put(0x80 | (code >> 12 & 0x3f));
+        }
+        put(0x80 | (code >> 6 & 0x3f));
+    }
+    put(0x80 | (code & 0x3f));
 }
 
 /// Checks text that arrives in pieces cut anywhere, also inside a character.

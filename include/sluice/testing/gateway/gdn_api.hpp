@@ -2,11 +2,11 @@
 // The REST calls of a GDN region: login, one-time passwords, where the region is, and streams.
 #pragma once
 
+#include <sluice/pulsar/names.hpp>
 #include <sluice/testing/gateway/answers.hpp>
 #include <sluice/testing/gateway/credentials.hpp>
 #include <sluice/testing/gateway/json_reader.hpp>
 #include <sluice/testing/gateway/statistics.hpp>
-#include <sluice/web/utf8.hpp>
 
 #include <map>
 #include <optional>
@@ -46,18 +46,11 @@ public:
         return streams(request, target, now);
     }
 
-    /// `c8globals.NAME` or `c8locals.NAME`; a name that says so already is used as it is.
+    /// The topic of a stream; without a `local` name where the stream's name is not allowed.
     static topic_name stream(std::string_view tenant, std::string_view fabric, std::string_view name, bool global) {
-        std::string local(name);
-        if (name.find("c8globals") != std::string_view::npos) {
-            global = true;
-        } else if (name.find("c8locals") != std::string_view::npos) {
-            global = false;
-        } else {
-            local = (global ? "c8globals." : "c8locals.") + local;
-        }
-        return {"persistent", std::string(tenant), (global ? "c8global." : "c8local.") + std::string(fabric),
-                std::move(local)};
+        auto [error, topic] =
+            pulsar::make_topic(dialect::gdn, name, global ? scope::global : scope::local, tenant, fabric);
+        return {"persistent", std::move(topic.tenant), std::move(topic.ns), std::move(topic.name)};
     }
 
     web::http_response unauthorized() { return error(401, "forbidden", 11); }
@@ -73,8 +66,7 @@ private:
             return unsubscribe_all(second);
 
         const topic_name name = stream(tenant_, fabric_, first, global_of(target).value_or(true));
-        if (name.local.size() > 230 || first.empty() || !web::is_utf8(first))
-            return error(400, "invalid stream name", 400);
+        if (name.local.empty()) return error(400, "invalid stream name", 400);
         if (target.segments.size() == 5 && method == "POST") {
             if (broker_.create_checked(name)) return error(409, "stream '" + name.local + "' already exists", 409);
             return accepted(json_text('{').member("stream-id", name.local).done());

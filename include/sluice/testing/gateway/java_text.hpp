@@ -20,6 +20,11 @@ inline namespace v1 {
 namespace testing {
 namespace detail {
 
+/// `a + b` of two `long`s: it wraps around.
+constexpr std::int64_t java_sum(std::int64_t a, std::int64_t b) noexcept {
+    return static_cast<std::int64_t>(static_cast<std::uint64_t>(a) + static_cast<std::uint64_t>(b));
+}
+
 /// `Integer.toString(n, 16)`.
 inline std::string java_hex(int n) {
     std::array<char, 12> digits;

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <sluice/web/json.hpp>
+#include <sluice/web/utf8.hpp>
 
 #include <charconv>
 #include <cstddef>
@@ -208,7 +209,8 @@ private:
                 at_ = back;
             }
         }
-        append_utf8(code);
+        if (code >= 0xd800 && code < 0xe000) code = '?'; // half a pair: what Java writes for it
+        web::append_utf8(scratch_, code);
         return true;
     }
 
@@ -226,24 +228,6 @@ private:
             }
         }
         return true;
-    }
-
-    void append_utf8(std::uint32_t code) {
-        const auto put = [&](std::uint32_t b) { scratch_ += static_cast<char>(b); };
-        if (code >= 0xd800 && code < 0xe000) code = '?'; // half a pair: what Java writes for it
-        if (code < 0x80) return put(code);
-        if (code < 0x800) {
-            put(0xc0 | code >> 6);
-        } else {
-            if (code < 0x10000) {
-                put(0xe0 | code >> 12);
-            } else {
-                put(0xf0 | code >> 18);
-                put(0x80 | (code >> 12 & 0x3f));
-            }
-            put(0x80 | (code >> 6 & 0x3f));
-        }
-        put(0x80 | (code & 0x3f));
     }
 
     bool word(std::string_view expected, std::string_view& out) {

@@ -51,7 +51,7 @@ public:
           topic_(std::move(t)),
           parameters_(parameters),
           name_(std::make_shared<const std::string>(std::move(name))),
-          next_number_(parameters.initial_sequence_id.value_or(topic_->last_sequence(*name_)) + 1) {}
+          next_number_(java_sum(parameters.initial_sequence_id.value_or(topic_->last_sequence(*name_)), 1)) {}
 
     const std::string& name() const noexcept { return *name_; }
 
@@ -81,7 +81,7 @@ public:
         if (message_.key) m.key.emplace(*message_.key);
         m.replication_clusters.assign(message_.replication_clusters.begin(), message_.replication_clusters.end());
         if (message_.deliver_after_ms > 0) {
-            m.deliver_at = milliseconds(now) + message_.deliver_after_ms;
+            m.deliver_at = java_sum(milliseconds(now), message_.deliver_after_ms);
         } else if (message_.deliver_at > 0) {
             m.deliver_at = message_.deliver_at;
         }
