@@ -7,7 +7,9 @@
 #include <asio/experimental/deferred.hpp>
 #endif
 
+#include <array>
 #include <future>
+#include <ranges>
 #include <thread>
 
 using namespace test;
@@ -88,6 +90,77 @@ TEST_CASE("use_awaitable, redirect_error, as_tuple, deferred") {
     sluice::producer producer(client, "orders");
     run(w.context, use_awaitable_forms(client, producer));
     CHECK(w.payloads("orders") == std::vector<std::string>{"a", "b", "c", "d", "e", "f", "h"});
+}
+
+namespace {
+
+asio::awaitable<void> start_twice(sluice::producer& producer) {
+    const std::string text(100, 'x'); // on the heap: a message that were borrowed would be gone
+    auto send = producer.async_send(text, deferred);
+    for (int i = 0; i < 2; ++i) {
+        auto copy = send;
+        sent s;
+        copy(s); // an lvalue: it keeps its message
+        co_await producer.async_flush(asio::use_awaitable);
+        CHECK(s.called());
+    }
+    done pushed;
+    auto push = producer.async_push(text, deferred);
+    std::move(push)(pushed);
+    co_await producer.async_flush(asio::use_awaitable);
+    CHECK(pushed.called());
+}
+
+} // namespace
+
+TEST_CASE("a deferred send that is started as an lvalue owns its message all the same") {
+    world w;
+    sluice::client client = w.make_client();
+    sluice::producer producer(client, "orders");
+    run(w.context, start_twice(producer));
+    CHECK(w.payloads("orders") == std::vector<std::string>(3, std::string(100, 'x')));
+}
+
+namespace {
+
+template <class Range>
+concept can_be_sent = requires(sluice::producer& p, const Range& r) { p.send_all(r); };
+template <class... Arguments>
+concept can_be_pushed = requires(sluice::producer& p, Arguments... a) { p.async_push("x", a...); };
+
+constexpr auto numbered = [](int i) { return std::to_string(i); };
+using made_strings = decltype(std::views::iota(0, 3) | std::views::transform(numbered));
+constexpr auto viewed = [](const std::string& s) { return std::string_view(s); };
+using viewed_strings = decltype(std::declval<std::vector<std::string>&>() | std::views::transform(viewed));
+
+static_assert(can_be_sent<std::vector<std::string>> && can_be_sent<std::array<const char*, 2>> &&
+              can_be_sent<std::vector<sluice::message>> && can_be_sent<std::vector<sluice::message_view>> &&
+              can_be_sent<viewed_strings> && can_be_sent<std::string[2]> &&
+              can_be_sent<std::vector<std::span<std::byte>>>);
+static_assert(!can_be_sent<made_strings>, "each string would be gone before it is sent");
+static_assert(can_be_pushed<done> && can_be_pushed<sluice::io::no_result, done> && can_be_pushed<sent, done>);
+
+} // namespace
+
+TEST_CASE("on a pool, a client's callback does not hold up what the client does for others") {
+    asio::io_context context;
+    sluice::testing::gateway gateway(context);
+    const background server(context);
+    asio::thread_pool pool(2);
+    {
+        sluice::client client(pool.get_executor(), config_for(gateway, sluice::dialect::gdn));
+        std::promise<std::error_code> end;
+        client.async_login([&](std::error_code) {
+            end.set_value([&] {
+                std::promise<std::error_code> inner; // waits for a second call, of the same client
+                client.async_has_stream("orders", sluice::scope::global,
+                                        [&](std::error_code ec, bool) { inner.set_value(ec); });
+                return inner.get_future().get();
+            }());
+        });
+        CHECK_FALSE(end.get_future().get());
+    }
+    pool.join();
 }
 
 TEST_CASE("callbacks: lvalues, rvalues, functions, ones that are copied") {

@@ -174,6 +174,58 @@ TEST_CASE("a 401 is met with one fresh credential, for a call and for a socket")
     }
 }
 
+TEST_CASE("a credential source that throws, before or in its coroutine, is asked again") {
+    world w;
+    for (const bool early : {false, true}) {
+        int asked = 0;
+        const auto in_vain = [&]() -> asio::awaitable<sluice::credential> {
+            if (++asked < 3) throw std::runtime_error("the vault is sealed");
+            co_return sluice::credential(sluice::api_key{w.gateway.api_key()});
+        };
+        const auto no_coroutine = [&]() -> asio::awaitable<sluice::credential> {
+            if (asked < 2) {
+                ++asked;
+                throw std::runtime_error("the vault is sealed");
+            }
+            return in_vain();
+        };
+        sluice::client_config c;
+        c.url = w.gateway.url();
+        if (early)
+            c.auth = sluice::credential_source(no_coroutine);
+        else
+            c.auth = sluice::credential_source(in_vain);
+        sluice::client client(w.context.get_executor(), c);
+        std::vector<sluice::failure> told;
+        sluice::producer_observer o;
+        o.on_reconnect = [&](const sluice::failure& f, unsigned, std::chrono::milliseconds) { told.push_back(f); };
+        sluice::producer producer(client, "orders", impatient(), o);
+        run(w.context, producer.send("hello"));
+        CHECK(asked == 3);
+        REQUIRE(told.size() == 2);
+        for (const sluice::failure& f : told) {
+            CHECK(f.code == sluice::errc::credential_failed);
+            CHECK(f.code == sluice::condition::retryable);
+            CHECK(contains(f.details->text, "the vault is sealed"));
+        }
+        run(w.context, producer.close());
+    }
+}
+
+TEST_CASE("what a credential source gives is held to the rules of a configured one") {
+    world w;
+    const auto source = [&]() -> asio::awaitable<sluice::credential> {
+        co_return sluice::credential(sluice::jwt{w.gateway.make_jwt() + "\n"}); // as it was read from a file
+    };
+    sluice::client_config c;
+    c.url = w.gateway.url();
+    c.auth = sluice::credential_source(source);
+    sluice::client client(w.context.get_executor(), c);
+    const sluice::error e = error_of(w.context, client.has_stream("orders"));
+    CHECK(e.code() == sluice::errc::invalid_credentials);
+    CHECK(contains(e.details().text, "jwt holds a blank or a control character"));
+}
+
 TEST_CASE("a credential that is refused twice ends the producer") {
     world w;
     int asked = 0;
