@@ -25,7 +25,7 @@ public:
     /// Whether the path is one of ours.
     static bool serves(const request_target& target) noexcept {
         const std::string_view first = target.segment(0);
-        return first == "_open" || first == "apid" || first == "datacenter" || first == "_fabric";
+        return first == "_open" || first == "apid" || first == "datacenter" || first == "_fabric" || first == "_api";
     }
 
     web::http_response answer(const web::http_request& request, const request_target& target, time_point now) {
@@ -38,6 +38,8 @@ public:
             return json(json_text('{').member("otp", credentials_.make_otp(now)).done());
         }
         if (target.path == "/datacenter/local") return json(region());
+        if (target.path == "/_api/user")
+            return result(json_text('[').element(json_text('{').member("tenant", *tenant).done()).done());
         if (target.segment(0) != "_fabric" || target.segment(2) != "_api" || target.segment(3) != "streams")
             return error(404, "unknown path '" + target.path + "'", 404);
         fabric_ = target.segment(1);
