@@ -8,6 +8,7 @@
 #include <sluice/web/ws_connection.hpp>
 
 #include <algorithm>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -23,15 +24,26 @@ namespace testing {
 /// Bytes and the time go in, bytes come out. A server reads into `prepare`, calls `commit`, writes `output`, and ends
 /// the connection once `want_close` is true. Destroying it is the connection's end, too.
 ///
+/// What happens on one connection may concern others: a message for a consumer, an acknowledgement that makes room.
+/// They are woken: their `next_time` lies in the past then, and `on_wake` is called.
+///
 ///     http --- 101 ---> websocket --- close frames, or an error ---> closing --- output written ---> want_close
 ///      '--- malformed, `Connection: close`, end of stream ------------^
-class peer final : private detail::answer_sink {
+class peer final : private detail::answer_sink, private detail::wake_target {
 public:
     /// The model must outlive the peer.
     peer(proxy_model& model, time_point now) : model_(model), now_(now) { ++model_.stats().connections; }
     peer(const peer&) = delete;
     peer& operator=(const peer&) = delete;
-    ~peer() { end_socket(); }
+    ~peer() {
+        if (!socket_) return;
+        end_socket();
+        model_.dispatch(now_);
+    }
+
+    /// Calls `f` when the peer has something to do that no call of it asked for; it must only note that. Once, until
+    /// the next `advance`.
+    void on_wake(std::function<void()> f) { on_wake_ = std::move(f); }
 
     // Input
 
@@ -43,8 +55,9 @@ public:
     }
     /// The first n bytes of that room have been read.
     void commit(std::size_t n, time_point now) {
-        now_ = last_input_ = now;
+        now_ = last_activity_ = now;
         if (closing_) return in_.clear();
+        const busy b(*this);
         if (!ws_) {
             in_.commit(n);
             serve_http();
@@ -52,6 +65,7 @@ public:
             ws_->commit(n);
         }
         if (ws_) serve_websocket();
+        settle();
     }
     /// Both in one, with a copy.
     void receive(web::bytes_view bytes, time_point now) {
@@ -62,11 +76,13 @@ public:
     /// The client sends no more. What it sent is stored; a WebSocket is closed with 1001, as the proxy does.
     void end_of_stream(time_point now) {
         now_ = now;
+        const busy b(*this);
         if (ws_) {
             ws_->close(web::close_code::going_away);
             end_socket();
         }
         closing_ = true;
+        settle();
     }
 
     // Time
@@ -74,18 +90,18 @@ public:
     /// When `advance` has something to do; `time_point::max()`: never.
     time_point next_time() const noexcept {
         if (closing_) return time_point::max();
-        const time_point idle = last_input_ + model_.options().idle_timeout;
+        if (due_) return now_;
+        const time_point idle = last_activity_ + model_.options().idle_timeout;
         return socket_ ? std::min(idle, socket_->next_time()) : idle;
     }
     void advance(time_point now) {
         now_ = now;
+        const busy b(*this);
         if (closing_) return;
-        if (socket_) {
-            socket_->advance(now, *this);
-            send_answers();
-        }
+        due_ = true;
+        settle();
         const auto limit = model_.options().idle_timeout;
-        if (now - last_input_ < limit) return;
+        if (closing_ || now - last_activity_ < limit) return;
         if (ws_) {
             const std::string ms = std::to_string(std::chrono::duration_cast<std::chrono::milliseconds>(limit).count());
             ws_->close(web::close_code::going_away,
@@ -93,6 +109,7 @@ public:
             end_socket();
         }
         closing_ = true;
+        settle();
     }
 
     // Output
@@ -117,12 +134,35 @@ public:
     /// Sends a close frame where there is a WebSocket; else the connection ends behind what is written.
     void close(std::uint16_t code, std::string_view reason, time_point now) {
         now_ = now;
-        if (ws_) return close(code, reason);
-        closing_ = true;
+        const busy b(*this);
+        if (ws_) {
+            close(code, reason);
+        } else {
+            closing_ = true;
+        }
+        settle();
     }
 
 private:
     using ws_connection = web::ws_connection;
+
+    /// While it lasts, nobody need be told that there is something to do here.
+    struct busy {
+        explicit busy(peer& p) noexcept : self(p) { self.busy_ = true; }
+        ~busy() { self.busy_ = false; }
+        peer& self;
+    };
+
+    /// Lets the model hand out what this call has brought, and takes this connection's own share.
+    void settle() {
+        model_.dispatch(now_);
+        while (std::exchange(due_, false)) {
+            if (!socket_) return;
+            socket_->advance(now_, *this);
+            send_answers();
+            model_.dispatch(now_);
+        }
+    }
 
     void serve_http() {
         while (!in_.empty() && !closing_ && !ws_) {
@@ -158,6 +198,7 @@ private:
         ws_.emplace(ws_connection::role::server, nullptr,
                     web::ws_options{.max_message = 2 * model_.options().max_text_frame_size});
         socket_ = std::move(socket);
+        socket_->wake_by(*this);
         ++model_.stats().open_sockets;
         ws_->feed(in_.view()); // frames may come in the segment of the upgrade
         in_ = {};
@@ -168,7 +209,10 @@ private:
         for (;;) {
             const ws_connection::event e = ws_->next();
             switch (e.what) {
-            case kind::text: take_text(web::as_text(e.data)); break;
+            case kind::text:
+                take_text(web::as_text(e.data));
+                if (closing_) return;
+                break;
             case kind::binary: ++model_.stats().binary_frames; break; // no answer, no close
             case kind::close:
                 // The proxy's acknowledgements come from another thread: once a close has begun they are too late.
@@ -207,7 +251,17 @@ private:
         ws_->close(code, reason);
         end_socket();
     }
+    void abort() override {
+        send_answers();
+        end_socket();
+        closing_ = true;
+    }
+    void wake() override {
+        if (std::exchange(due_, true) || busy_ || !on_wake_) return;
+        on_wake_();
+    }
     void send_answers() {
+        if (!ends_.empty()) last_activity_ = now_; // the server's own writes keep a socket from being idle
         std::size_t begin = 0;
         for (const std::size_t end : ends_) {
             ws_->send(web::opcode::text, web::as_bytes(answers_).subspan(begin, end - begin));
@@ -229,8 +283,10 @@ private:
 
     proxy_model& model_;
     time_point now_;
-    time_point last_input_ = now_;
+    time_point last_activity_ = now_;
     bool closing_ = false;
+    bool due_ = false, busy_ = false;
+    std::function<void()> on_wake_{};
 
     web::byte_buffer in_{};
     std::string out_{};
