@@ -90,7 +90,8 @@ public:
                 how_ = rule->how;
                 if (rule->act == fault_act::cut) return verdict::cut;
                 until_ = now + rule->delay;
-            } else if (quota() != nullptr) {
+            } else if (fault_rule* const full = quota()) {
+                script_->meet(*full);
                 until_ = now + quota_patience;
                 for_quota_ = true;
             } else {
@@ -98,10 +99,10 @@ public:
             }
             waiting_ = true;
         }
-        fault_rule* const full = for_quota_ ? quota() : nullptr;
-        if (now < until_ && (full != nullptr || !for_quota_)) return verdict::wait;
+        const bool full = for_quota_ && quota() != nullptr;
+        if (now < until_ && (full || !for_quota_)) return verdict::wait;
         forget();
-        return full != nullptr ? refuse_for_quota(*full, target.path) : verdict::serve;
+        return full ? refuse_for_quota(target.path) : verdict::serve;
     }
 
     /// The request that waits is over: its connection has ended.
@@ -128,7 +129,7 @@ private:
     fault_rule* quota() const noexcept {
         return topic_.empty() ? nullptr : script_->state({fault_target::quota, call::any, topic_});
     }
-    verdict refuse_for_quota(fault_rule& full, std::string_view path) {
+    verdict refuse_for_quota(std::string_view path) {
         fault_rule rule;
         rule.code = 503;
         rule.text = "Failed to create producer/consumer: {\"errorMsg\":\"org.apache.pulsar.broker.service."
@@ -136,7 +137,6 @@ private:
                     "backlog quota exceeded\",\"reqId\":3499593213145200982, "
                     "\"remote\":\"127.0.0.1/127.0.0.1:6650\", \"local\":\"/127.0.0.1:37792\"}";
         refusal_ = refusal_answer(rule, call::upgrade, path);
-        script_->meet(full);
         return verdict::refuse;
     }
 

@@ -236,7 +236,7 @@ public:
 
     /// The topic's backlog quota is full; an empty name: every topic's. Messages are answered with the proxy's error,
     /// new producers wait at their upgrade: 80.9 s, then they are refused with 503. Met by each message and each
-    /// refused upgrade.
+    /// upgrade.
     fault fill_quota(std::string topic) const {
         detail::fault_rule rule;
         rule.target = detail::fault_target::quota;
