@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: BSL-1.0
-// What stands before every block of README.md when it is compiled.
+// What stands before every block of a page when it is compiled.
 #pragma once
 
 #include <sluice.hpp>
+#include <sluice/testing/gateway.hpp>
 
 #include <asio/awaitable.hpp>
 #include <asio/co_spawn.hpp>

@@ -36,8 +36,8 @@ inline web::random_source counting_random(std::uint64_t& state) {
 
 class peer_client {
 public:
-    explicit peer_client(proxy_model& model, time_point at = start)
-        : now(at), keys_(counting_random(state_)), peer_(std::make_unique<peer>(model, at)) {}
+    explicit peer_client(proxy_model& model, time_point at = start, peer::watchers w = {})
+        : now(at), keys_(counting_random(state_)), peer_(std::make_unique<peer>(model, at, w)) {}
 
     time_point now;
     peer& server() { return *peer_; }

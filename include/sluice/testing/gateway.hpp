@@ -5,6 +5,7 @@
 
 #include <sluice/testing/gateway/certificate.hpp>
 #include <sluice/testing/gateway/connection.hpp>
+#include <sluice/testing/gateway/faults.hpp>
 
 #include <asio/ip/address.hpp>
 #include <asio/strand.hpp>
@@ -51,7 +52,13 @@ public:
         port = acceptor_.local_endpoint().port();
     }
 
-    void start() { asio::co_spawn(acceptor_.get_executor(), accept_loop(shared_from_this()), asio::detached); }
+    void start() {
+        core->wake = [weak = weak_from_this()] {
+            if (const auto self = weak.lock())
+                for (const auto& c : self->connections()) c->wake();
+        };
+        asio::co_spawn(acceptor_.get_executor(), accept_loop(shared_from_this()), asio::detached);
+    }
 
     void stop() {
         {
@@ -233,13 +240,28 @@ public:
         return with_model([](proxy_model& m, time_point) { return m.stats(); });
     }
 
+    // Traffic
+
+    /// On: from now on, with nothing kept of what was before. Off: what has been recorded can still be read.
+    void record(bool on) {
+        const std::lock_guard lock(server_->core->mutex);
+        server_->core->recorder.record(on);
+    }
+    /// A copy. What is kept is bounded, what is counted is not.
+    recorded_traffic recorded() {
+        const std::lock_guard lock(server_->core->mutex);
+        return server_->core->recorder.traffic();
+    }
+
     // Trouble
 
-    /// Begins the closing handshake on every WebSocket; HTTP connections stay.
+    /// What shall go wrong: `gateway.faults().acks().times(3).swallow()`.
+    testing::faults faults() const { return testing::faults(server_->core); }
+    /// Begins the closing handshake on every WebSocket, now; HTTP connections stay.
     void close_all_sockets(std::uint16_t code = 1001, const std::string& reason = {}) {
         for (const auto& c : server_->connections()) c->close(code, reason);
     }
-    /// Cuts every connection without a word.
+    /// Cuts every connection, now, without a word.
     void drop_connections(cut how = cut::reset) {
         for (const auto& c : server_->connections()) c->drop(how);
     }

@@ -50,6 +50,8 @@ public:
     const std::string& api_key() const noexcept { return credentials_.api_key(); }
     std::string make_jwt(std::string_view user, time_point now) { return credentials_.make_token(user, now); }
     std::string make_otp(time_point now) { return credentials_.make_otp(now); }
+    /// How many there were.
+    std::size_t expire_otps() noexcept { return credentials_.expire_otps(); }
 
     // Topics
 

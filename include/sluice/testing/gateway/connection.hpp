@@ -2,6 +2,8 @@
 // One connection of the gateway: a read loop and a write loop on a strand around a `peer`.
 #pragma once
 
+#include <sluice/testing/gateway/byte_cuts.hpp>
+#include <sluice/testing/gateway/faults.hpp>
 #include <sluice/testing/gateway/peer.hpp>
 
 #include <asio/any_io_executor.hpp>
@@ -28,13 +30,6 @@
 namespace sluice {
 inline namespace v1 {
 namespace testing {
-
-/// How a connection is cut.
-enum class cut : std::uint8_t {
-    reset, ///< RST: what is under way is lost
-    finish ///< FIN, without a word before
-};
-
 namespace detail {
 
 /// The model's clock: the wall's at start, and from then on as steady as the steady clock.
@@ -51,13 +46,15 @@ private:
     std::chrono::steady_clock::time_point steady_ = std::chrono::steady_clock::now();
 };
 
-/// What connections share. The mutex guards the model and every peer; nobody waits while holding it.
-struct gateway_core {
-    gateway_core(proxy_options options, web::random_source random) : model(std::move(options), random) {}
+/// What connections share. The mutex guards all but the clock, and every peer; nobody waits while holding it.
+struct gateway_core : fault_desk {
+    gateway_core(proxy_options options, web::random_source random) : model(std::move(options), random) {
+        expire_passwords = [this] { return model.expire_otps(); };
+    }
 
-    std::mutex mutex{};
     gateway_clock clock{};
     proxy_model model;
+    traffic_recorder recorder{};
 };
 
 /// A connection as the gateway's own calls see it; they may come from any thread.
@@ -66,6 +63,8 @@ public:
     virtual ~connection_base() = default;
     virtual void drop(cut how) = 0;
     virtual void close(std::uint16_t code, const std::string& reason) = 0;
+    /// What it waits for may have come.
+    virtual void wake() = 0;
 };
 
 template <class Stream>
@@ -77,7 +76,11 @@ public:
           stream_(std::move(stream)),
           timer_(stream_.get_executor()),
           room_(stream_.get_executor(), std::chrono::steady_clock::time_point::max()),
-          peer_(core_->model, core_->clock.now()) {}
+          cuts_(core_->script),
+          log_(core_->recorder),
+          peer_(core_->model, core_->clock.now(), {&core_->script, &log_}) {
+        cuts_.begin(fault_target::connection);
+    }
 
     ~connection() override {
         const std::lock_guard lock(core_->mutex);
@@ -101,12 +104,9 @@ public:
     void drop(cut how) override {
         asio::post(stream_.get_executor(), [self = this->shared_from_this(), how] {
             std::error_code ignored;
-            auto& socket = self->stream_.lowest_layer();
-            if (how == cut::reset) {
-                socket.set_option(asio::socket_base::linger(true, 0), ignored);
-            } else {
-                socket.shutdown(asio::socket_base::shutdown_both, ignored);
-            }
+            if (how == cut::silence) return self->fall_silent();
+            if (how == cut::reset) return self->reset();
+            self->stream_.lowest_layer().shutdown(asio::socket_base::shutdown_both, ignored);
             self->end();
         });
     }
@@ -117,6 +117,12 @@ public:
                 if (self->peer_.is_websocket()) self->peer_.close(code, reason, self->core_->clock.now());
             }
             self->timer_.cancel();
+        });
+    }
+    void wake() override {
+        asio::post(stream_.get_executor(), [self = this->shared_from_this()] {
+            self->timer_.cancel();
+            self->room_.cancel();
         });
     }
 
@@ -141,9 +147,13 @@ private:
             const std::size_t n = co_await self->stream_.async_read_some(asio::buffer(room.data(), room.size()),
                                                                          asio::redirect_error(asio::use_awaitable, ec));
             if (n == room.size()) size = std::min(2 * size, largest_read);
+            for (bool halted = false; self->must_wait(ec, halted);) {
+                std::error_code woken;
+                co_await self->room_.async_wait(asio::redirect_error(asio::use_awaitable, woken));
+            }
             {
                 const std::lock_guard lock(self->core_->mutex);
-                if (!ec) self->peer_.commit(n, self->core_->clock.now());
+                if (!ec) self->take(n);
                 unwritten = self->peer_.output_size();
             }
             self->timer_.cancel();
@@ -162,27 +172,72 @@ private:
         self->timer_.cancel();
     }
 
+    /// Whether what a read has brought is kept back: a fault says that nothing is read.
+    bool must_wait(const std::error_code& ec, bool& halted) {
+        if (ended_) return false;
+        if (silent_) return true;
+        const std::lock_guard lock(core_->mutex);
+        if (ec || !peer_.is_websocket()) return false;
+        fault_rule* const why = core_->script.state({fault_target::reading});
+        if (why != nullptr && !std::exchange(halted, true)) core_->script.meet(*why);
+        return why != nullptr;
+    }
+
+    /// What a read has brought. The mutex is held.
+    void take(std::size_t n) {
+        if (ended_ || cut_) return;
+        const bool was_websocket = peer_.is_websocket();
+        const proxy_stats& stats = core_->model.stats();
+        const std::uint64_t before = stats.frames + stats.binary_frames;
+        n = cuts_.allowed(direction::to_server, n);
+        peer_.commit(n, core_->clock.now());
+        if (was_websocket) log_.read(n, static_cast<std::size_t>(stats.frames + stats.binary_frames - before));
+        cuts_.passed(direction::to_server, n);
+        note_upgrade();
+    }
+    void note_upgrade() {
+        if (!upgraded_ && (upgraded_ = peer_.is_websocket()))
+            cuts_.begin(fault_target::socket, peer_.output_size() + in_flight_);
+    }
+
+    /// Moves what is to be written, up to a cut. The mutex is held.
+    void gather(web::byte_buffer& writing) {
+        peer_.advance(core_->clock.now());
+        note_upgrade();
+        for (auto bytes = peer_.output(); !bytes.empty(); bytes = peer_.output()) {
+            writing.append(bytes);
+            peer_.consume_output(bytes.size());
+        }
+        writing.truncate(silent_ ? 0 : cuts_.allowed(direction::to_client, writing.size()));
+        in_flight_ = writing.size();
+        // The cut comes behind what was said before it.
+        if (writing.empty() && !silent_) cut_ = peer_.want_cut() ? peer_.want_cut() : cuts_.due();
+    }
+
     static asio::awaitable<void> write_loop(std::shared_ptr<connection> self) {
         web::byte_buffer writing;
         std::error_code ec, woken;
         bool finished = false;
-        while (!ec && !finished) {
+        while (!ec && !finished && !self->ended_) {
             time_point next;
             {
                 const std::lock_guard lock(self->core_->mutex);
-                self->peer_.advance(self->core_->clock.now());
-                for (auto bytes = self->peer_.output(); !bytes.empty(); bytes = self->peer_.output()) {
-                    writing.append(bytes);
-                    self->peer_.consume_output(bytes.size());
-                }
-                finished = self->peer_.want_close();
+                self->gather(writing);
+                finished = writing.empty() && (self->cut_ || self->peer_.want_close());
                 next = self->peer_.next_time();
             }
             if (!writing.empty()) {
                 co_await asio::async_write(self->stream_, asio::buffer(writing.data(), writing.size()),
                                            asio::redirect_error(asio::use_awaitable, ec));
+                const std::lock_guard lock(self->core_->mutex);
+                self->cuts_.passed(direction::to_client, writing.size());
+                self->in_flight_ = 0;
                 writing.clear();
                 self->room_.cancel();
+            } else if (self->cut_ == cut::silence) {
+                finished = false;
+                self->cut_.reset();
+                self->fall_silent();
             } else if (!finished) {
                 self->timer_.expires_at(self->core_->clock.to_steady(next));
                 co_await self->timer_.async_wait(asio::redirect_error(asio::use_awaitable, woken));
@@ -190,18 +245,30 @@ private:
         }
         self->written_off_ = true;
         self->room_.cancel();
+        if (self->cut_ == cut::reset) co_return self->reset();
         // A close while input is unread becomes a reset, which may overtake what was written: so the client is told
         // that we are done, and what it still sends is read for a while.
         self->stream_.lowest_layer().shutdown(asio::socket_base::shutdown_send, woken);
         const auto deadline = std::chrono::steady_clock::now() + linger;
-        while (!ec && !self->read_off_ && std::chrono::steady_clock::now() < deadline) {
+        while (!ec && !self->read_off_ && !self->silent_ && std::chrono::steady_clock::now() < deadline) {
             self->timer_.expires_at(deadline);
             co_await self->timer_.async_wait(asio::redirect_error(asio::use_awaitable, woken));
         }
         self->end();
     }
 
+    void fall_silent() {
+        silent_ = true;
+        timer_.cancel();
+        room_.cancel();
+    }
+    void reset() {
+        std::error_code ignored;
+        stream_.lowest_layer().set_option(asio::socket_base::linger(true, 0), ignored);
+        end();
+    }
     void end() {
+        ended_ = true;
         std::error_code ignored;
         stream_.lowest_layer().close(ignored);
         timer_.cancel();
@@ -212,8 +279,14 @@ private:
     Stream stream_;
     asio::steady_timer timer_; ///< the write loop sleeps on it; cancelled: there is something to do
     asio::steady_timer room_;  ///< the read loop sleeps on it until output has been written
+    byte_cuts cuts_;
+    connection_log log_;
     peer peer_;
-    bool read_off_ = false, written_off_ = false;
+    std::size_t in_flight_ = 0; ///< bytes that the write loop is writing
+    bool upgraded_ = false;
+    std::optional<cut> cut_{}; ///< that the write loop performs
+    bool silent_ = false;      ///< half-open
+    bool read_off_ = false, written_off_ = false, ended_ = false;
 };
 
 } // namespace detail

@@ -85,6 +85,13 @@ public:
         return good;
     }
 
+    /// Ends the life of those that are outstanding; how many there were.
+    std::size_t expire_otps() noexcept {
+        const std::size_t n = otps_.size();
+        otps_.clear();
+        return n;
+    }
+
 private:
     using expiries = std::map<std::string, time_point, std::less<>>;
 

@@ -3,6 +3,9 @@
 // WebSocket.
 #pragma once
 
+#include <sluice/testing/gateway/call_faults.hpp>
+#include <sluice/testing/gateway/message_faults.hpp>
+#include <sluice/testing/gateway/recording.hpp>
 #include <sluice/testing/proxy_model.hpp>
 #include <sluice/web/http1.hpp>
 #include <sluice/web/ws_connection.hpp>
@@ -22,7 +25,7 @@ inline namespace v1 {
 namespace testing {
 
 /// Bytes and the time go in, bytes come out. A server reads into `prepare`, calls `commit`, writes `output`, and ends
-/// the connection once `want_close` is true. Destroying it is the connection's end, too.
+/// the connection once `want_close` is true, or once `want_cut` says how. Destroying it is the connection's end, too.
 ///
 /// What happens on one connection may concern others: a message for a consumer, an acknowledgement that makes room.
 /// They are woken: their `next_time` lies in the past then, and `on_wake` is called.
@@ -31,8 +34,18 @@ namespace testing {
 ///      '--- malformed, `Connection: close`, end of stream ------------^
 class peer final : private detail::answer_sink, private detail::wake_target {
 public:
-    /// The model must outlive the peer.
-    peer(proxy_model& model, time_point now) : model_(model), now_(now) { ++model_.stats().connections; }
+    /// What watches a connection beside the model; either may be null.
+    struct watchers {
+        detail::fault_script* faults = nullptr;
+        detail::connection_log* log = nullptr;
+    };
+
+    /// The model, and the watchers, must outlive the peer.
+    peer(proxy_model& model, time_point now) : peer(model, now, watchers()) {}
+    peer(proxy_model& model, time_point now, watchers w)
+        : model_(model), now_(now), faults_(w.faults), log_(w.log), gate_(w.faults) {
+        ++model_.stats().connections;
+    }
     peer(const peer&) = delete;
     peer& operator=(const peer&) = delete;
     ~peer() {
@@ -49,20 +62,30 @@ public:
 
     /// Room for at least so many bytes, which stays until the next `prepare` or `commit`.
     std::span<std::byte> prepare(std::size_t at_least) {
-        if (ws_) return ws_->prepare(at_least);
-        in_.prepare(at_least);
-        return in_.spare();
+        if (ws_) {
+            room_ = {};
+            return ws_->prepare(at_least);
+        }
+        room_.clear();
+        room_.prepare(at_least);
+        return room_.spare();
     }
     /// The first n bytes of that room have been read.
     void commit(std::size_t n, time_point now) {
         now_ = last_activity_ = now;
-        if (closing_) return in_.clear();
+        if (closing_ || cut_) return;
         const busy b(*this);
-        if (!ws_) {
-            in_.commit(n);
-            serve_http();
-        } else {
+        if (room_.capacity() == 0) {
             ws_->commit(n);
+        } else {
+            room_.commit(n); // the upgrade may have been answered meanwhile
+            if (ws_) {
+                ws_->feed(room_.view());
+            } else {
+                in_.append(room_.view());
+                serve_http();
+            }
+            room_.clear();
         }
         if (ws_) serve_websocket();
         settle();
@@ -80,7 +103,10 @@ public:
         if (ws_) {
             ws_->close(web::close_code::going_away);
             end_socket();
+        } else if (gate_.waiting() && parser_.request().fields.find("Upgrade") == nullptr) {
+            static_cast<void>(model_.handle(parser_.request(), now_)); // nobody waits for the answer any more
         }
+        gate_.forget();
         closing_ = true;
         settle();
     }
@@ -91,22 +117,25 @@ public:
     time_point next_time() const noexcept {
         if (closing_) return time_point::max();
         if (due_) return now_;
-        const time_point idle = last_activity_ + model_.options().idle_timeout;
+        const time_point idle = std::min(last_activity_ + model_.options().idle_timeout, gate_.next_time());
         return socket_ ? std::min(idle, socket_->next_time()) : idle;
     }
     void advance(time_point now) {
         now_ = now;
         const busy b(*this);
         if (closing_) return;
+        if (gate_.waiting()) {
+            serve_http();
+            if (ws_) serve_websocket();
+        }
         due_ = true;
         settle();
         const auto limit = model_.options().idle_timeout;
         if (closing_ || now - last_activity_ < limit) return;
         if (ws_) {
             const std::string ms = std::to_string(std::chrono::duration_cast<std::chrono::milliseconds>(limit).count());
-            ws_->close(web::close_code::going_away,
-                       "java.util.concurrent.TimeoutException: Idle timeout expired: " + ms + "/" + ms + " ms");
-            end_socket();
+            close(web::close_code::going_away,
+                  "java.util.concurrent.TimeoutException: Idle timeout expired: " + ms + "/" + ms + " ms");
         }
         closing_ = true;
         settle();
@@ -130,6 +159,8 @@ public:
     bool want_close() const noexcept { return closing_ && output().empty(); }
     std::size_t output_size() const noexcept { return out_.size() - written_ + (ws_ ? ws_->output().size() : 0); }
     bool is_websocket() const noexcept { return ws_.has_value(); }
+    /// A fault wants the connection cut behind what `output` holds. Nothing is read any more.
+    std::optional<cut> want_cut() const noexcept { return cut_; }
 
     /// Sends a close frame where there is a WebSocket; else the connection ends behind what is written.
     void close(std::uint16_t code, std::string_view reason, time_point now) {
@@ -165,21 +196,51 @@ private:
     }
 
     void serve_http() {
-        while (!in_.empty() && !closing_ && !ws_) {
-            in_.consume(parser_.feed(in_.view()));
-            if (parser_.error()) return refuse_malformed();
-            if (!parser_.done()) return;
-            const bool keep_alive = parser_.keep_alive();
-            proxy_model::reply reply = model_.handle(parser_.request(), now_);
-            reply.response.keep_alive = keep_alive || reply.socket;
-            web::write_response(reply.response, out_);
-            parser_.reset();
-            if (reply.socket) {
-                begin_websocket(std::move(reply.socket));
-            } else {
-                closing_ = !keep_alive;
+        while (!closing_ && !ws_ && !cut_) {
+            if (!gate_.waiting()) {
+                if (in_.empty()) return;
+                in_.consume(parser_.feed(in_.view()));
+                if (parser_.error()) return refuse_malformed();
+                if (!parser_.done()) return;
             }
+            proxy_model::reply reply;
+            switch (gate_.judge(parser_.request(), now_)) {
+            case detail::call_gate::verdict::wait: return;
+            case detail::call_gate::verdict::cut:
+                note_request(0);
+                cut_ = gate_.how();
+                return;
+            case detail::call_gate::verdict::refuse:
+                ++model_.stats().requests;
+                if (gate_.upgrade()) ++model_.stats().sockets_refused;
+                reply.response = std::move(gate_.refusal());
+                break;
+            case detail::call_gate::verdict::serve:
+                reply = model_.handle(parser_.request(), now_);
+                if (reply.response.status == 200 && gate_.spoils_password(parser_.request())) model_.expire_otps();
+                break;
+            }
+            answer(std::move(reply));
         }
+    }
+
+    void answer(proxy_model::reply reply) {
+        const bool keep_alive = parser_.keep_alive();
+        note_request(reply.response.status);
+        reply.response.keep_alive = keep_alive || reply.socket;
+        web::write_response(reply.response, out_);
+        if (reply.socket) {
+            begin_websocket(std::move(reply.socket));
+        } else {
+            closing_ = !keep_alive;
+        }
+        parser_.reset();
+    }
+
+    void note_request(int status) {
+        if (log_ == nullptr) return;
+        const web::http_request& r = parser_.request();
+        log_->request(r.method, r.target, r.fields.find("Authorization") != nullptr, status);
     }
 
     void refuse_malformed() {
@@ -197,11 +258,23 @@ private:
         // allowed is read. What is larger still is refused at its header.
         ws_.emplace(ws_connection::role::server, nullptr,
                     web::ws_options{.max_message = 2 * model_.options().max_text_frame_size});
-        socket_ = std::move(socket);
+        socket_ = faults_ != nullptr ? with_faults(std::move(socket)) : std::move(socket);
         socket_->wake_by(*this);
         ++model_.stats().open_sockets;
+        if (log_ != nullptr) log_->upgraded();
         ws_->feed(in_.view()); // frames may come in the segment of the upgrade
         in_ = {};
+    }
+
+    /// A producer's socket learns to fail. Others stay as they are.
+    std::unique_ptr<detail::proxied_socket> with_faults(std::unique_ptr<detail::proxied_socket> socket) {
+        auto* const producer = dynamic_cast<detail::producer_socket*>(socket.get());
+        if (producer == nullptr) return socket;
+        static_cast<void>(socket.release());
+        return std::make_unique<detail::faulty_producer_socket>(
+            std::unique_ptr<detail::producer_socket>(producer),
+            detail::topic_of_producer(detail::request_target(parser_.request().target)), *faults_, model_.stats(),
+            cut_);
     }
 
     void serve_websocket() {
@@ -216,11 +289,13 @@ private:
             case kind::binary: ++model_.stats().binary_frames; break; // no answer, no close
             case kind::close:
                 // The proxy's acknowledgements come from another thread: once a close has begun they are too late.
+                if (log_ != nullptr) log_->client_closed(e.close_code);
                 drop_answers();
                 end_socket();
                 closing_ = true;
                 return;
             case kind::error:
+                if (log_ != nullptr) log_->server_closed(e.close_code);
                 send_answers();
                 end_socket();
                 closing_ = true;
@@ -248,6 +323,7 @@ private:
     }
     void close(std::uint16_t code, std::string_view reason) override {
         send_answers();
+        if (log_ != nullptr) log_->server_closed(code);
         ws_->close(code, reason);
         end_socket();
     }
@@ -288,6 +364,12 @@ private:
     bool due_ = false, busy_ = false;
     std::function<void()> on_wake_{};
 
+    detail::fault_script* faults_;
+    detail::connection_log* log_;
+    detail::call_gate gate_;
+    std::optional<cut> cut_{};
+
+    web::byte_buffer room_{}; ///< of the last `prepare`, while there is no WebSocket: `in_` may change during a read
     web::byte_buffer in_{};
     std::string out_{};
     std::size_t written_ = 0; ///< of out_

@@ -38,7 +38,7 @@ public:
     virtual ~proxied_socket() = default;
 
     /// Before anything else; the target outlives `end`.
-    void wake_by(wake_target& target) noexcept { target_ = &target; }
+    virtual void wake_by(wake_target& target) { target_ = &target; }
 
     virtual void text(std::string_view message, time_point now, answer_sink& out) = 0;
     /// When `advance` has something to do; `time_point::max()`: never before it is woken.
