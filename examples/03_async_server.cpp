@@ -74,7 +74,7 @@ public:
                 continue;
             }
             if (ec) break;
-            socket->set_option(tcp::no_delay(true)); // an answer is wanted now
+            socket->set_option(tcp::no_delay(true), ec); // an answer is wanted now
             std::erase_if(sockets_, [](const auto& weak) { return weak.expired(); });
             sockets_.push_back(socket);
             ++open_;
@@ -94,14 +94,15 @@ public:
 
     void stop() {
         stopping_ = true;
-        acceptor_.close();
+        std::error_code ignored;
+        acceptor_.close(ignored);
         event_.cancel();
         for (const auto& weak : sockets_) {
             const auto socket = weak.lock();
             if (!socket) continue;
             asio::post(socket->get_executor(), [socket] { // a read that waits ends; answers still go out
-                std::error_code ignored;
-                socket->shutdown(tcp::socket::shutdown_receive, ignored);
+                std::error_code gone;
+                socket->shutdown(tcp::socket::shutdown_receive, gone);
             });
         }
     }
@@ -189,7 +190,9 @@ asio::awaitable<void> serve(asio::any_io_executor everywhere, sluice::client& cl
 
     asio::signal_set signals{strand, SIGINT, SIGTERM};
     signals.async_wait([&](const std::error_code& ec, int) {
-        if (!ec) server.stop();
+        if (ec) return;
+        server.stop();
+        signals.clear(); // the next Ctrl-C ends the program at once
     });
     std::exception_ptr failed;
     if (wanted.load.lines == 0) {
