@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 // A TCP server that answers each line once it is stored: one producer for all connections, on one thread or on many.
-#include "support/arguments.hpp"
+#include "support/async_server_flags.hpp"
 #include "support/line_load.hpp"
 #include "support/server.hpp"
 
@@ -74,7 +74,7 @@ public:
                 continue;
             }
             if (ec) break;
-            socket->set_option(tcp::no_delay(true)); // an answer is wanted now
+            socket->set_option(tcp::no_delay(true), ec); // an answer is wanted now
             std::erase_if(sockets_, [](const auto& weak) { return weak.expired(); });
             sockets_.push_back(socket);
             ++open_;
@@ -94,14 +94,15 @@ public:
 
     void stop() {
         stopping_ = true;
-        acceptor_.close();
+        std::error_code ignored;
+        acceptor_.close(ignored);
         event_.cancel();
         for (const auto& weak : sockets_) {
             const auto socket = weak.lock();
             if (!socket) continue;
             asio::post(socket->get_executor(), [socket] { // a read that waits ends; answers still go out
-                std::error_code ignored;
-                socket->shutdown(tcp::socket::shutdown_receive, ignored);
+                std::error_code gone;
+                socket->shutdown(tcp::socket::shutdown_receive, gone);
             });
         }
     }
@@ -165,18 +166,10 @@ private:
     std::atomic<bool> stopping_ = false;
 };
 
-struct settings {
-    std::string stream = "lines";
-    std::uint16_t port = 0;
-    unsigned threads = 1;
-    std::string connect{};
-    tool::load_options load{};
-    sluice::client_config config{};
-};
-
 /// The server's life, on a strand: the stream, the producer, clients until a signal or the end of the load, the last
 /// answers.
-asio::awaitable<void> serve(asio::any_io_executor everywhere, sluice::client& client, const settings& wanted) {
+asio::awaitable<void> serve(asio::any_io_executor everywhere, sluice::client& client,
+                            const tool::async_server_settings& wanted) {
     const asio::any_io_executor strand = co_await asio::this_coro::executor;
     co_await client.ensure_stream(wanted.stream);
     sluice::producer_observer news;
@@ -189,7 +182,9 @@ asio::awaitable<void> serve(asio::any_io_executor everywhere, sluice::client& cl
 
     asio::signal_set signals{strand, SIGINT, SIGTERM};
     signals.async_wait([&](const std::error_code& ec, int) {
-        if (!ec) server.stop();
+        if (ec) return;
+        server.stop();
+        signals.clear(); // the next Ctrl-C ends the program at once
     });
     std::exception_ptr failed;
     if (wanted.load.lines == 0) {
@@ -214,45 +209,7 @@ asio::awaitable<void> serve(asio::any_io_executor everywhere, sluice::client& cl
     if (failed) std::rethrow_exception(failed);
 }
 
-/// False: help was all that was asked for.
-bool read_settings(int argc, char** argv, settings& s) {
-    using namespace tool;
-    bool help = false;
-    flags table{
-        {"", "", "server", {}},
-        {"--port", "N", "where to listen, on this machine alone; 0: a free one (0)",
-         number<std::uint16_t>(s.port, 0, 65535)},
-        {"--stream", "NAME", "where the lines go (lines)", text(s.stream)},
-        {"--threads", "N", "that serve (1)", number<unsigned>(s.threads, 1, 256)},
-        {"", "", "load", {}},
-        {"--load", "N", "send N lines to a server of its own, then end", number<std::uint64_t>(s.load.lines, 1, 1e9)},
-        {"--connect", "HOST:PORT", "to that server instead", text(s.connect)},
-        {"--connections", "N", "over N connections (10)", number<unsigned>(s.load.connections, 1, 10000)},
-        {"--window", "N", "each with N lines unanswered (100)", number<unsigned>(s.load.window, 1, 1000)},
-    };
-    const flags server = server_flags(s.config);
-    table.insert(table.end(), server.begin(), server.end());
-    flags all = table;
-    all.push_back({"-h, --help", "", "", set(help, true)});
-    const std::vector<std::string> others = read_arguments(all, argc, argv);
-    if (help) {
-        std::cout << "usage: async_server [FLAG...]\nAnswers each line of its clients once it is stored.\n";
-        print_flags(std::cout, table);
-        std::cout << environment_help;
-        return false;
-    }
-    if (!others.empty()) throw usage_error(others.front() + ": there are only flags here");
-    if (const std::size_t colon = s.connect.rfind(':'); !s.connect.empty()) {
-        if (s.load.lines == 0) throw usage_error("--connect " + s.connect + ": allowed is together with --load N");
-        if (colon == std::string::npos) throw usage_error("--connect " + s.connect + ": allowed is HOST:PORT");
-        s.load.host = s.connect.substr(0, colon);
-        s.load.port = s.connect.substr(colon + 1);
-    }
-    read_environment(s.config);
-    return true;
-}
-
-void run(const settings& wanted) {
+void run(const tool::async_server_settings& wanted) {
     asio::io_context context(static_cast<int>(wanted.threads));
     const asio::any_io_executor strand = asio::make_strand(context);
     std::exception_ptr failed;
@@ -277,8 +234,8 @@ void run(const settings& wanted) {
 } // namespace
 
 int main(int argc, char** argv) try {
-    settings wanted;
-    if (read_settings(argc, argv, wanted)) run(wanted);
+    tool::async_server_settings wanted;
+    if (tool::read_settings(argc, argv, wanted)) run(wanted);
     return 0;
 } catch (const tool::usage_error& e) {
     std::cerr << "async_server: " << e.what() << "\nasync_server --help lists what there is\n";
