@@ -2,6 +2,9 @@
 // The proxy model's consumer sockets: frames, acknowledgements and refusals as a real Pulsar 4.0.7 does them.
 #include "receiving.hpp"
 
+#include <iterator>
+#include <random>
+
 namespace {
 
 using namespace test;
@@ -499,6 +502,52 @@ TEST_CASE("a topic that is deleted under a consumer begins anew") {
     CHECK(c.get() == "");
     p.publish("c");
     CHECK(c.get() == "c");
+}
+
+TEST_CASE("random commands and random ids never break the readers") {
+    std::mt19937_64 random(3);
+    const std::string_view pieces[] = {"{",
+                                       "}",
+                                       "[",
+                                       "]",
+                                       "\"",
+                                       ":",
+                                       ",",
+                                       "\"type\":",
+                                       "\"messageId\":",
+                                       "\"permitMessages\":",
+                                       "\"permit\"",
+                                       "\"CAQQADAA\"",
+                                       "null",
+                                       "true",
+                                       "7",
+                                       "-",
+                                       ".5",
+                                       "e9",
+                                       "\\u00e9",
+                                       " ",
+                                       "{\"a\":[1]}",
+                                       "99999999999"};
+    sluice::testing::detail::consumer_command_reader reader;
+    sluice::testing::detail::consumer_command command;
+    std::size_t good = 0;
+    for (int round = 0; round < 20'000; ++round) {
+        std::string text = "{";
+        for (auto n = random() % 8; n != 0; --n) text += pieces[random() % std::size(pieces)];
+        good += reader.read(text, command);
+    }
+    CHECK(good > 100);
+    good = 0;
+    for (int round = 0; round < 20'000; ++round) {
+        std::string bytes;
+        for (auto n = random() % 12; n != 0; --n)
+            bytes += static_cast<char>(random() % 2 == 0 ? 8 * (random() % 8) : random());
+        sluice::testing::detail::position p;
+        const std::string why = sluice::testing::detail::message_id_parser(bytes).parse(p);
+        CHECK((why.empty() || why.starts_with("java.lang.")));
+        good += why.empty();
+    }
+    CHECK(good > 10);
 }
 
 } // namespace
