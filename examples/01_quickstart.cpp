@@ -64,7 +64,8 @@ bool read_arguments(int argc, char** argv, settings& wanted) {
         } else if (name == "--stream" && !value.empty()) {
             wanted.stream = value;
         } else {
-            std::cerr << "quickstart: cannot use " << name << ' ' << value << '\n';
+            std::cerr << "quickstart: cannot use " << name << (value.empty() ? " without a value" : " ") << value
+                      << '\n';
             return false;
         }
     }

@@ -163,8 +163,8 @@ public:
 
     /// Takes a message over and completes once it has got room in the window, not waiting for its acknowledgement.
     /// `on_result(std::error_code, const receipt&)` is called with the message's result, on the producer's executor.
-    /// Signature `void(std::error_code)`: an error is the message's, which was then not sent. Cancellation while it
-    /// waits for room: `operation_aborted`.
+    /// Signature `void(std::error_code)`: an error is the message's, which was then not sent, and is told to
+    /// `on_result` too. Cancellation while it waits for room: `operation_aborted`.
     template <result_function OnResult = io::no_result>
     [[nodiscard]] awaitable<void> push(message m, OnResult on_result = {}) {
         // With room there is nothing to wait for: a loop that pushes fills the window before it is suspended.
@@ -187,10 +187,11 @@ public:
             io::initiate_push<driver_type, false>{{driver_.get()}}, token, std::move(m), std::move(on_result));
     }
 
-    /// The same if there is room at this moment; else false, and nothing happens. Never waits, from any thread.
+    /// The same if there is room at this moment and the producer takes messages; else false, and nothing happens. Never
+    /// waits, from any thread.
     template <result_function OnResult = io::no_result>
     [[nodiscard]] bool try_push(message m, OnResult on_result = {}) {
-        if (!driver_->publisher().reserve()) return false;
+        if (!driver_->takes_messages() || !driver_->publisher().reserve()) return false;
         submit_counted(std::move(m), std::move(on_result));
         return true;
     }
@@ -205,7 +206,8 @@ public:
 
     /// Takes no more messages, waits for what was sent (at most `close_timeout`), closes the socket after the last
     /// acknowledgement, completes. Signature `void(std::error_code)`; an error tells that messages sent before it were
-    /// not acknowledged: how many, and why the first. Closing again is a success.
+    /// not acknowledged: how many, why the first, and, as its outcome, whether one may be stored. Closing again is a
+    /// success.
     awaitable<void> close() { return mark<true>(core::node_kind::close, awaitable_token()); }
     template <class Token = default_token>
     auto async_close(Token&& token = Token()) {

@@ -118,17 +118,16 @@ void properties(target& server) {
 }
 
 void event_times(target& server) {
-    std::vector<std::chrono::milliseconds> times{1ms,
-                                                 999ms,
-                                                 1000ms,
-                                                 1'796'155'444'007ms,
-                                                 1'796'155'444'070ms,
-                                                 1'796'155'444'700ms,
-                                                 1'796'155'444'000ms,
-                                                 951'782'399'999ms,      // before 29 February 2000
-                                                 4'107'542'400'000ms,    // 1 March 2100
-                                                 253'402'300'799'999ms}; // the last of the year 9999
-    if (!server.is_pulsar_3_0) times.insert(times.end(), {-1ms, -1000ms, -62'135'596'800'000ms});
+    const std::vector<std::chrono::milliseconds> times{1ms,
+                                                       999ms,
+                                                       1000ms,
+                                                       1'796'155'444'007ms,
+                                                       1'796'155'444'070ms,
+                                                       1'796'155'444'700ms,
+                                                       1'796'155'444'000ms,
+                                                       951'782'399'999ms,      // before 29 February 2000
+                                                       4'107'542'400'000ms,    // 1 March 2100
+                                                       253'402'300'799'999ms}; // the last of the year 9999
     std::vector<message> messages;
     for (const auto t : times) {
         messages.emplace_back("at " + std::to_string(t.count()));

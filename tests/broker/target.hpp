@@ -73,7 +73,7 @@ public:
     std::string stranger{};     ///< a token of somebody who may do nothing; empty: there is none
     target* secure = nullptr;   ///< the same server, or one like it, over TLS
     bool is_pulsar = false;     ///< has what the gateway does not model: partitions, compression at the broker
-    bool is_pulsar_3_0 = false; ///< whose JSON errors read otherwise, and which takes no event times before 1970
+    bool is_pulsar_3_0 = false; ///< whose JSON errors read otherwise
 
     /// What a row of the table tells beside its name.
     std::string note{};

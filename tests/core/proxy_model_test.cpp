@@ -173,10 +173,10 @@ TEST_CASE("streams: publish, statistics, subscriptions") {
     const std::string topic = "/admin/v2/persistent/demo/c8global._system/c8globals.t";
     CHECK(c.request("PUT", topic + "/subscription/s", {}, "\"earliest\"").status == 204);
     CHECK(call("GET", "/t/subscriptions").body == R"({"error":false,"code":200,"result":["s"]})");
-    CHECK(call("GET", "/t/stats").body.find(R"("subscriptions":{"s":{"msgBacklog":1,"consumers":[]}})") !=
-          std::string::npos);
+    CHECK(call("GET", "/t/stats").body.find(R"("subscriptions":{"s":{)") != std::string::npos);
+    CHECK(call("GET", "/t/stats").body.find(R"("msgBacklog":1,)") != std::string::npos);
     CHECK(call("POST", "/clearbacklog").status == 200);
-    CHECK(call("GET", "/t/stats").body.find(R"("msgBacklog":0)") != std::string::npos);
+    CHECK(call("GET", "/t/stats").body.find(R"("msgBacklog":0,)") != std::string::npos);
     CHECK(call("DELETE", "/t/subscriptions/s").status == 200);
     CHECK(call("DELETE", "/t/subscriptions/s").status == 404);
     CHECK(call("DELETE", "/subscription/s").status == 404);

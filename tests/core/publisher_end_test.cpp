@@ -163,6 +163,23 @@ TEST_CASE("close: tells what was sent before it and not stored") {
     const failure f = h.pub.lost_while_closing();
     CHECK(f.code == errc::ack_timeout);
     CHECK(f.details->text.starts_with("close: 2 messages were not acknowledged; the first: "));
+    CHECK(h.pub.closing_outcome() == outcome::maybe_persisted);
+    h.pub.take_closers().destroy_all();
+}
+
+TEST_CASE("close: what its sender has cancelled is no loss; what the end of the producer takes is") {
+    harness h;
+    h.open();
+    const int a = h.send("a", true), b = h.send("b");
+    h.mark(core::node_kind::close);
+    h.cancel(a);
+    CHECK_FALSE(h.pub.lost_while_closing());
+    CHECK(h.pub.closing_outcome() == outcome::not_sent);
+    h.pub.end(failure{errc::aborted, nullptr});
+    h.pub.close_accumulator(h.now);
+    h.deliver();
+    CHECK(h.aborted(b, outcome::not_sent));
+    CHECK(h.pub.lost_while_closing().code == errc::aborted);
     h.pub.take_closers().destroy_all();
 }
 

@@ -153,6 +153,8 @@ public:
     }
     /// What a `close` is told: messages sent before it that were not stored, and why the first was not.
     failure lost_while_closing() const;
+    /// What became of them: `maybe_persisted` if that is so for one of them.
+    outcome closing_outcome() const noexcept { return closing_outcome_; }
     /// A `close` has been drained.
     bool closing() const noexcept { return closing_; }
     node_list take_closers() noexcept { return std::move(closers_); }
@@ -188,6 +190,7 @@ private:
     bool persisted(const pulsar::acknowledgement& ack, instant now);
     void stored(window::slot& s, const pulsar::acknowledgement& ack, outcome o, instant now);
     void settle(send_node* n, const failure& error, outcome o);
+    void lost_closing(const failure& error, outcome o);
     void abandon(send_node* n, const failure& error);
     void settle_markers();
     void finish_openers(const failure& f);
@@ -226,6 +229,7 @@ private:
     bool closing_ = false;
     std::size_t closing_losses_ = 0;
     failure first_closing_loss_{};
+    outcome closing_outcome_ = outcome::not_sent;
     failure ended_{};
     failure last_cause_{};
     failure timeout_{}, ack_timeout_{}; ///< shared by all that expire for the same cause

@@ -149,8 +149,7 @@ inline failure publisher::timed_out(errc code) {
 inline void publisher::settle(send_node* n, const failure& error, outcome o) {
     deadlines_.remove(n);
     if (n->stage == send_node::stage_type::in_window) n->result.sequence_id = number_of(n->context);
-    if (closing_ && error && n->stage != send_node::stage_type::submitted && closing_losses_++ == 0)
-        first_closing_loss_ = error;
+    if (closing_ && error && n->stage != send_node::stage_type::submitted) lost_closing(error, o);
     (error ? numbers_.failed : o == outcome::duplicate ? numbers_.duplicates : numbers_.persisted).add();
     conclude(n, error, o, finished_);
     if (n->cancellable && !begin_completing(n))
@@ -212,6 +211,13 @@ inline void publisher::leave_window(send_node* n) {
         s.state = window::slot_state::tombstone;
     else
         window_.release(n->context);
+}
+
+/// A `close` was to wait for this message. One that its sender has cancelled is none.
+inline void publisher::lost_closing(const failure& error, outcome o) {
+    if (error.code == errc::aborted && !ended_) return;
+    if (closing_losses_++ == 0) first_closing_loss_ = error;
+    if (o == outcome::maybe_persisted || closing_outcome_ == outcome::not_sent) closing_outcome_ = o;
 }
 
 inline failure publisher::lost_while_closing() const {

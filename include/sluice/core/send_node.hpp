@@ -92,8 +92,9 @@ private:
 /// A flush, an open, a close, or the waiter of a push: no message.
 struct marker_node : node {
     failure error{};
-    std::uint64_t ticket = 0; ///< push: its name for a cancellation
-    std::uint64_t bound = 0;  ///< flush: every context below it was sent before
+    outcome result = outcome::not_sent; ///< close: of the messages that were lost
+    std::uint64_t ticket = 0;           ///< push: its name for a cancellation
+    std::uint64_t bound = 0;            ///< flush: every context below it was sent before
     instant deadline = never;
 };
 

@@ -7,6 +7,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <utility>
 
 namespace sluice {
 inline namespace v1 {
@@ -20,6 +21,13 @@ enum class verdict { retry, fresh_credential, fatal };
 inline verdict judge(const failure& f, bool credential_is_fresh) noexcept {
     if (f.code == errc::unauthorized) return credential_is_fresh ? verdict::fatal : verdict::fresh_credential;
     return f.code == condition::fatal ? verdict::fatal : verdict::retry;
+}
+
+/// With the number of attempts since the last success, of which this was the last.
+inline failure counted(const failure& f, unsigned attempts) {
+    error_details d = f.details ? *f.details : error_details();
+    d.attempts = attempts;
+    return make_failure(f.code, std::move(d));
 }
 
 /// credential -> region -> OTP -> connect -> upgrade -> open -> (lost: credential again) ... -> closed

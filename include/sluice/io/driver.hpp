@@ -78,11 +78,13 @@ public:
 
     /// Counts a message in that cannot fail for its own sake: there is room, and the producer takes messages.
     bool admits(const message& m) noexcept {
-        const producer_state s = state();
-        return s != producer_state::draining && s != producer_state::closed && s != producer_state::failed &&
-               publisher_.fits_for_certain(message_view(m)) && publisher_.reserve();
+        return takes_messages() && publisher_.fits_for_certain(message_view(m)) && publisher_.reserve();
     }
     producer_state state() const noexcept { return state_.load(std::memory_order_relaxed); }
+    bool takes_messages() const noexcept {
+        const producer_state s = state();
+        return s != producer_state::draining && s != producer_state::closed && s != producer_state::failed;
+    }
 
     /// Ends every send under way with `operation_aborted`; the producer goes on.
     void cancel() {
@@ -196,6 +198,7 @@ private:
         core::node_list done = publisher_.take_finished();
         for (core::node_list closers = publisher_.take_closers(); core::node* n = closers.pop_front();) {
             core::as_marker(n)->error = close_result;
+            core::as_marker(n)->result = publisher_.closing_outcome();
             done.push_back(n);
         }
         post_completions(std::move(done));
@@ -247,25 +250,13 @@ private:
 
     /// The client's coroutines run on the client's strand.
     template <class T>
-    auto on_client(task<strand_type, T> t) {
-        using token = asio::use_awaitable_t<strand_type>;
-        return asio::async_initiate<const token, void(std::exception_ptr, T)>(
-            [strand = client_->strand()](auto handler, task<strand_type, T> work) {
-                spawn_on(strand, std::move(work), std::move(handler));
-            },
-            token(), std::move(t));
-    }
-
-    /// With the number of attempts since the last success, of which this was the last.
-    static failure counted(const failure& f, unsigned attempts) {
-        error_details d = f.details ? *f.details : error_details();
-        d.attempts = attempts;
-        return make_failure(f.code, std::move(d));
+    auto on_client(task<strand_type, T> work) {
+        return await_on<strand_type>(client_->strand(), std::move(work));
     }
 
     void step_failed(const failure& cause) {
         const bool was_open = session_.next() == step::open;
-        const failure f = was_open ? cause : counted(cause, session_.attempts() + 1);
+        const failure f = was_open ? cause : core::counted(cause, session_.attempts() + 1);
         const bool renumbering = was_open && f.code == errc::aborted;
         if (was_open) {
             if (closing_socket_) return finish(closed_failure(), {});

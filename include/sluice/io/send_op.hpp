@@ -179,7 +179,7 @@ public:
         core::node::finish = &marker_op::operation::finish;
         kind = k;
     }
-    auto results() { return std::tuple(ending<Throws>(error, outcome::not_sent)); }
+    auto results() { return std::tuple(ending<Throws>(error, result)); }
 };
 
 /// The message of a push: it outlives the wait for room, and tells its result to a function, on the producer's

@@ -51,6 +51,15 @@ void spawn_on(const Strand& strand, task<Strand, T> work, Handler handler) {
                    asio::bind_cancellation_slot(remote->signal.slot(), adapted{std::move(handler), finish}));
 }
 
+/// The same for a coroutine that awaits it, on `Strand`: gives `T`.
+template <class Strand, class T>
+auto await_on(const Strand& where, task<Strand, T> work) {
+    using token = asio::use_awaitable_t<Strand>;
+    return asio::async_initiate<const token, void(std::exception_ptr, T)>(
+        [where](auto handler, task<Strand, T> t) { spawn_on(where, std::move(t), std::move(handler)); }, token(),
+        std::move(work));
+}
+
 } // namespace io
 } // namespace v1
 } // namespace sluice

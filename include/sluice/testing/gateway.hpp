@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
-// A GDN region in the process, for tests of code that publishes: REST, one-time passwords, producer sockets, topics
-// that can be read back; the same as a plain Pulsar.
+// A GDN region in the process, for tests of code that publishes and of what reads it: REST, one-time passwords,
+// producer, consumer and reader sockets, topics that can be read back; the same as a plain Pulsar.
 #pragma once
 
 #include <sluice/testing/gateway/certificate.hpp>
@@ -184,7 +184,9 @@ public:
     template <class F>
     auto with_model(F f) {
         const std::lock_guard lock(server_->core->mutex);
-        return f(server_->core->model, server_->core->clock.now());
+        const time_point now = server_->core->clock.now();
+        const dispatching consumers_are_told{server_->core->model, now};
+        return f(server_->core->model, now);
     }
 
     // Where it is, and what opens it
@@ -221,6 +223,9 @@ public:
     }
     bool deduplicate(std::string_view name, bool on = true) {
         return with_model([&](proxy_model& m, time_point) { return m.deduplicate(name, on); });
+    }
+    bool limit_backlog(std::string_view name, backlog_quota quota) {
+        return with_model([&](proxy_model& m, time_point) { return m.limit_backlog(name, quota); });
     }
     /// What the topic keeps, oldest first.
     std::vector<stored_message> messages(std::string_view name) {
@@ -264,6 +269,12 @@ public:
     void stop() { server_->stop(); }
 
 private:
+    struct dispatching {
+        proxy_model& model;
+        time_point now;
+        ~dispatching() { model.dispatch(now); }
+    };
+
     std::string authority() const {
         const bool v6 = address_.find(':') != std::string::npos;
         const std::string host = tls_ ? "localhost" : v6 ? "[" + address_ + "]" : address_;

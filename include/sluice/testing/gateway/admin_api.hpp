@@ -2,9 +2,12 @@
 // The admin calls of a plain Pulsar that tests need: tenants, namespaces, topics, and reading messages back.
 #pragma once
 
+#include <sluice/testing/gateway/json_reader.hpp>
 #include <sluice/testing/gateway/statistics.hpp>
 
+#include <algorithm>
 #include <charconv>
+#include <chrono>
 #include <memory>
 #include <set>
 #include <string>
@@ -23,7 +26,7 @@ public:
         return target.segment(0) == "admin" && target.segment(1) == "v2";
     }
 
-    web::http_response answer(const web::http_request& request, const request_target& target) {
+    web::http_response answer(const web::http_request& request, const request_target& target, time_point now) {
         if (!broker_.options.token.empty() && request.fields.get("Authorization") != "Bearer " + broker_.options.token)
             return error_page({401, "HTTP 401 Unauthorized"}, target.path);
         const std::string_view kind = target.segment(2);
@@ -32,7 +35,7 @@ public:
                                                                           : reason(409, "Tenant already exists");
         if (kind == "namespaces") return name_space(request, target);
         if (kind == "persistent" && target.segments.size() == 5 && request.method == "GET") return list(target);
-        if (kind == "persistent" && target.segments.size() >= 6) return topics(request, target);
+        if (kind == "persistent" && target.segments.size() >= 6) return topics(request, target, now);
         return error_page({404, "Not Found"}, target.path);
     }
 
@@ -50,18 +53,69 @@ private:
             return broker_.namespaces.insert(name).second ? done() : reason(409, "Namespace already exists");
         }
         if (!broker_.namespaces.contains(name)) return reason(404, "Namespace does not exist");
-        if (target.segment(5) != "deduplication" || request.method != "POST")
-            return error_page({404, "Not Found"}, target.path);
-        const bool on = request.body == "true";
-        if (on) {
-            broker_.deduplicating.insert(name);
-        } else {
-            broker_.deduplicating.erase(name);
+        if (target.segment(5) == "deduplication" && request.method == "POST") {
+            const bool on = request.body == "true";
+            if (on) {
+                broker_.deduplicating.insert(name);
+            } else {
+                broker_.deduplicating.erase(name);
+            }
+            for_each_topic(name, [&](topic& t) { t.deduplicate = on; });
+            return done();
         }
-        const std::string prefix = "persistent://" + name + "/";
+        if (target.segment(5) == "backlogQuota" && (request.method == "POST" || request.method == "DELETE")) {
+            broker_.quotas.erase(name);
+            backlog_quota quota = broker_.options.backlog_quota;
+            if (request.method == "POST") {
+                if (!read_quota(request.body, quota)) return reason(400, "Invalid backlog quota");
+                broker_.quotas[name] = quota;
+            }
+            for_each_topic(name, [&](topic& t) {
+                t.quota = quota;
+                broker_.mark(t);
+            });
+            return done();
+        }
+        return error_page({404, "Not Found"}, target.path);
+    }
+
+    template <class Visit>
+    void for_each_topic(const std::string& owner, Visit visit) {
+        const std::string prefix = "persistent://" + owner + "/";
         for (auto& [full, t] : broker_.topics)
-            if (full.starts_with(prefix)) t->deduplicate = on;
-        return done();
+            if (full.starts_with(prefix)) visit(*t);
+    }
+
+    /// `{"limitSize":20000,"limitTime":-1,"policy":"producer_exception"}`; a limit below 0 is none.
+    static bool read_quota(std::string_view body, backlog_quota& out) {
+        out = {};
+        bool known = false;
+        std::string scratch;
+        json_reader in(body, scratch);
+        std::string_view name;
+        if (in.at_end() || in.next_value().kind != json_reader::token::object) return false;
+        for (bool first = true; in.next_name(name, first); first = false) {
+            const json_reader::value v = in.next_value();
+            if (v.kind == json_reader::token::object || v.kind == json_reader::token::array) in.skip_rest(v.kind);
+            if (name == "limitSize" || name == "limit") {
+                std::int64_t n = 0;
+                if (!java_integer(v.text, n)) return false;
+                out.bytes = static_cast<std::size_t>(std::max<std::int64_t>(n, 0));
+            } else if (name == "policy") {
+                using enum backlog_policy;
+                known = true;
+                if (v.text == "producer_exception") {
+                    out.policy = producer_exception;
+                } else if (v.text == "producer_request_hold") {
+                    out.policy = producer_request_hold;
+                } else if (v.text == "consumer_backlog_eviction") {
+                    out.policy = consumer_backlog_eviction;
+                } else {
+                    return false;
+                }
+            }
+        }
+        return known && !in.failed();
     }
 
     web::http_response list(const request_target& target) {
@@ -74,7 +128,7 @@ private:
         return json(names.done());
     }
 
-    web::http_response topics(const web::http_request& request, const request_target& target) {
+    web::http_response topics(const web::http_request& request, const request_target& target, time_point now) {
         const topic_name name{"persistent", std::string(target.segment(3)), std::string(target.segment(4)),
                               std::string(target.segment(5))};
         const std::string& method = request.method;
@@ -91,6 +145,7 @@ private:
         if (call == "unload" && method == "PUT") return done();
         if (call == "terminate" && method == "POST") {
             t->terminated = true;
+            broker_.mark(*t);
             const position last = t->last();
             return json(json_text('{').member("ledgerId", last.ledger).member("entryId", last.entry).done());
         }
@@ -98,35 +153,44 @@ private:
             t->deduplicate = request.body == "true";
             return done();
         }
-        if (call == "subscription") return subscription(request, target, *t);
+        if (call == "subscriptions" && method == "GET") return json(subscription_names(*t));
+        if (call == "subscription") return of_subscription(request, target, *t, now);
         return error_page({404, "Not Found"}, target.path);
     }
 
-    web::http_response subscription(const web::http_request& request, const request_target& target, topic& t) {
+    web::http_response of_subscription(const web::http_request& request, const request_target& target, topic& t,
+                                       time_point now) {
         const std::string name(target.segment(7));
         const std::string_view call = target.segment(8);
         if (target.segments.size() == 8 && request.method == "PUT") {
             const bool latest = request.body == "\"latest\"" || request.body.empty();
-            const std::uint64_t cursor = latest ? t.end_index() : t.begin_index();
-            return t.subscriptions.try_emplace(name, cursor).second
+            return t.add_subscription({name, subscription_type::exclusive, true, !latest, {}})
                        ? done()
                        : reason(409, "Subscription already exists for topic");
         }
-        const auto found = t.subscriptions.find(name);
-        if (found == t.subscriptions.end()) return reason(404, "Subscription not found");
+        subscription* const s = t.find_subscription(name);
+        if (s == nullptr) return reason(404, "Subscription " + name + " not found for topic " + t.name());
+        broker_.mark(t);
         if (target.segments.size() == 8 && request.method == "DELETE") {
-            t.subscriptions.erase(found);
+            const std::string* const force = find_parameter(target.query, "force");
+            if (!s->consumers().empty() && !(force != nullptr && *force == "true"))
+                return reason(412, "Subscription has active connected consumers");
+            t.remove_subscription(name);
             return done();
         }
         if (call == "skip_all" && request.method == "POST") {
-            found->second = t.end_index();
+            s->skip_to(t.log().end());
             return done();
         }
-        if (call != "position" || request.method != "GET") return error_page({404, "Not Found"}, target.path);
         std::uint64_t n = 0;
         const std::string_view digits = target.segment(9);
         std::from_chars(digits.data(), digits.data() + digits.size(), n);
-        const topic_message* const m = t.peek(found->second, n);
+        if (call == "expireMessages" && request.method == "POST") {
+            s->skip_to(t.log().from_time(now - std::chrono::seconds(std::min(n, most_seconds))));
+            return done();
+        }
+        if (call != "position" || request.method != "GET") return error_page({404, "Not Found"}, target.path);
+        const topic_message* const m = s->peek(n);
         return m != nullptr ? peeked(*m) : reason(404, "Message not found");
     }
 
@@ -146,7 +210,7 @@ private:
         if (!clusters.empty()) put("X-Pulsar-replicated-to", clusters);
         if (m.producer_name) put("X-Pulsar-producer-name", *m.producer_name);
         put("X-Pulsar-sequence-id", std::to_string(m.sequence_id));
-        put("X-Pulsar-publish-time", iso_date(m.publish_time.time_since_epoch().count() / 1'000'000));
+        put("X-Pulsar-publish-time", iso_date(milliseconds_of(m.publish_time)));
         if (m.event_time) put("X-Pulsar-event-time", iso_date(*m.event_time));
         if (m.deliver_at) put("X-Pulsar-deliver-at-time", iso_date(*m.deliver_at));
         if (m.key) put("X-Pulsar-partition-key", *m.key);

@@ -5,6 +5,7 @@
 #include <sluice/testing/gateway/topic.hpp>
 #include <sluice/web/mask.hpp>
 
+#include <algorithm>
 #include <functional>
 #include <map>
 #include <memory>
@@ -12,6 +13,7 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 namespace sluice {
 inline namespace v1 {
@@ -25,6 +27,27 @@ struct topic_name {
 
     std::string full() const { return domain + "://" + tenant + "/" + name_space + "/" + local; }
     std::string owner() const { return tenant + "/" + name_space; }
+
+    /// `DOMAIN://TENANT/NAMESPACE/TOPIC`, `TENANT/NAMESPACE/TOPIC`, or `TOPIC` in `public/default`.
+    static topic_name parse(std::string_view text) {
+        topic_name name;
+        if (const std::size_t domain = text.find("://"); domain != std::string_view::npos) {
+            name.domain = text.substr(0, domain);
+            text.remove_prefix(domain + 3);
+        } else if (text.find('/') == std::string_view::npos) {
+            name.tenant = "public";
+            name.name_space = "default";
+            name.local = text;
+            return name;
+        }
+        for (std::string* const part : {&name.tenant, &name.name_space}) {
+            const std::size_t slash = std::min(text.find('/'), text.size());
+            *part = text.substr(0, slash);
+            text.remove_prefix(std::min(slash + 1, text.size()));
+        }
+        name.local = text;
+        return name;
+    }
 };
 
 /// What a request or an upgrade is refused with: an HTTP status and the text that tells why.
@@ -50,7 +73,8 @@ public:
     proxy_stats stats{};
     std::set<std::string, std::less<>> namespaces; ///< `TENANT/NAMESPACE`
     std::map<std::string, std::shared_ptr<topic>, std::less<>> topics{};
-    std::set<std::string, std::less<>> deduplicating{}; ///< namespaces whose new topics deduplicate
+    std::set<std::string, std::less<>> deduplicating{};         ///< namespaces whose new topics deduplicate
+    std::map<std::string, backlog_quota, std::less<>> quotas{}; ///< of a namespace's topics, instead of the options'
 
     std::shared_ptr<topic> find(std::string_view full_name) const {
         const auto found = topics.find(full_name);
@@ -62,6 +86,8 @@ public:
         if (!fresh) return nullptr;
         const topic_limits limits{options.max_messages_per_topic, options.max_bytes_per_topic};
         slot->second = std::make_shared<topic>(slot->first, next_ledger_++, limits);
+        const auto quota = quotas.find(name.owner());
+        slot->second->quota = quota != quotas.end() ? quota->second : options.backlog_quota;
         slot->second->deduplicate = options.deduplicate || deduplicating.contains(name.owner());
         return slot->second;
     }
@@ -70,13 +96,15 @@ public:
         if (!namespaces.contains(name.owner())) return {404, "Namespace does not exist"};
         return create(name) ? refusal{} : refusal{409, "This topic already exists"};
     }
-    /// 404 if it is missing; 412 if somebody produces to it, unless forced. Its producers notice with their next
-    /// message.
+    /// 404 if it is missing; 412 if somebody produces to it or consumes from it, unless forced. Its producers notice
+    /// with their next message, its consumers with the next `dispatch`.
     refusal remove(std::string_view full_name, bool force) {
         const auto found = topics.find(full_name);
         if (found == topics.end()) return {404, "Topic " + std::string(full_name) + " not found"};
-        if (!force && found->second->producers() != 0) return {412, "Topic has active producers/subscriptions"};
+        const std::size_t users = found->second->producers() + found->second->consumers();
+        if (!force && users != 0) return {412, "Topic has " + std::to_string(users) + " connected producers/consumers"};
         found->second->deleted = true;
+        mark(*found->second);
         topics.erase(found);
         return {};
     }
@@ -90,6 +118,19 @@ public:
     void store(topic& where, topic_message&& m) {
         ++stats.stored;
         where.keep(std::move(m));
+        if (where.consumers() != 0) mark(where);
+    }
+    /// The topic has something to hand out, perhaps: a message came, or a consumer has room again.
+    void mark(topic& t) {
+        if (!std::exchange(t.marked, true)) marked_.push_back(t.shared_from_this());
+    }
+    /// Gives what has come to those that wait for it. Their connections are woken.
+    void dispatch(time_point now) {
+        for (const std::shared_ptr<topic>& t : marked_) {
+            t->marked = false;
+            t->dispatch(now);
+        }
+        marked_.clear();
     }
 
     /// How the broker's connection reports an error: with a request number and the two addresses of a connection that
@@ -111,6 +152,7 @@ public:
     }
 
 private:
+    std::vector<std::shared_ptr<topic>> marked_{};
     std::int64_t next_ledger_ = 4, next_request_ = 1, next_producer_ = 0;
 };
 

@@ -38,7 +38,7 @@ inline testing::call call_of(std::string_view method, const request_target& targ
 inline std::string topic_of_producer(const request_target& target) {
     const std::size_t at = target.segment(0) == "_ws" ? 4 : 3; // behind [_ws/]ws/v2/producer
     if (target.segment(at - 1) != "producer" || target.segments.size() < at + 4) return {};
-    return std::string(target.segment(at)) + "://" + target.rest(at + 1);
+    return std::string(target.segment(at)) + "://" + target.between(at + 1, target.segments.size());
 }
 
 /// A refusal as the server says it: GDN's JSON, or an error page where the proxy's web server answers. A body of the

@@ -31,8 +31,8 @@ struct openssl_free {
     }
 };
 
-/// Self-signed, EC P-256, for localhost, 127.0.0.1 and ::1, good for a day (and an hour back, for clocks that differ).
-/// Throws `std::runtime_error` if OpenSSL cannot.
+/// Self-signed, EC P-256, for localhost, api-localhost (the vendor's SDKs), 127.0.0.1 and ::1, good for a day (and an
+/// hour back, for clocks that differ). Throws `std::runtime_error` if OpenSSL cannot.
 inline certificate make_certificate() {
     const auto check = [](bool good) {
         if (!good) throw std::runtime_error("sluice::testing: OpenSSL cannot make a certificate");
@@ -61,7 +61,7 @@ inline certificate make_certificate() {
     extend(NID_basic_constraints, "critical,CA:TRUE");
     extend(NID_key_usage, "critical,digitalSignature,keyCertSign");
     extend(NID_ext_key_usage, "serverAuth");
-    extend(NID_subject_alt_name, "DNS:localhost,IP:127.0.0.1,IP:::1");
+    extend(NID_subject_alt_name, "DNS:localhost,DNS:api-localhost,IP:127.0.0.1,IP:::1");
     check(X509_sign(x, key.get(), EVP_sha256()) > 0);
 
     using bio = std::unique_ptr<BIO, openssl_free<BIO_free_all>>;

@@ -88,6 +88,15 @@ public:
     }
 
     void start() {
+        {
+            const std::lock_guard lock(core_->mutex);
+            peer_.on_wake([weak = this->weak_from_this()] {
+                auto self = weak.lock();
+                if (!self) return;
+                const auto executor = self->stream_.get_executor();
+                asio::post(executor, [self = std::move(self)] { self->timer_.cancel(); });
+            });
+        }
         asio::co_spawn(stream_.get_executor(), read_loop(this->shared_from_this()), asio::detached);
         asio::co_spawn(stream_.get_executor(), write_loop(this->shared_from_this()), asio::detached);
     }

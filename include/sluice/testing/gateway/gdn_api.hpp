@@ -8,10 +8,14 @@
 #include <sluice/testing/gateway/json_reader.hpp>
 #include <sluice/testing/gateway/statistics.hpp>
 
+#include <algorithm>
+#include <charconv>
+#include <chrono>
 #include <map>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace sluice {
 inline namespace v1 {
@@ -25,7 +29,7 @@ public:
     /// Whether the path is one of ours.
     static bool serves(const request_target& target) noexcept {
         const std::string_view first = target.segment(0);
-        return first == "_open" || first == "apid" || first == "datacenter" || first == "_fabric";
+        return first == "_open" || first == "apid" || first == "datacenter" || first == "_fabric" || first == "_api";
     }
 
     web::http_response answer(const web::http_request& request, const request_target& target, time_point now) {
@@ -38,6 +42,8 @@ public:
             return json(json_text('{').member("otp", credentials_.make_otp(now)).done());
         }
         if (target.path == "/datacenter/local") return json(region());
+        if (target.path == "/_api/user")
+            return result(json_text('[').element(json_text('{').member("tenant", *tenant).done()).done());
         if (target.segment(0) != "_fabric" || target.segment(2) != "_api" || target.segment(3) != "streams")
             return error(404, "unknown path '" + target.path + "'", 404);
         fabric_ = target.segment(1);
@@ -82,12 +88,10 @@ private:
         if (second == "publish" && method == "POST") return publish(*t, request.body, now);
         if (second == "stats" && method == "GET") return result(topic_statistics(*t));
         if (second == "backlog" && method == "GET") return result(internal_statistics(*t));
-        if (second == "subscriptions" && target.segments.size() == 6 && method == "GET") return subscriptions(*t);
-        if (second == "subscriptions" && method == "DELETE")
-            return t->subscriptions.erase(std::string(target.segment(6))) != 0
-                       ? result("{}")
-                       : error(404, "subscription not found", 404);
-        if (second == "expiry" && method == "POST") return result("{}");
+        if (second == "subscriptions" && target.segments.size() == 6 && method == "GET")
+            return result(subscription_names(*t));
+        if (second == "subscriptions" && method == "DELETE") return unsubscribe({t.get()}, target.segment(6));
+        if (second == "expiry" && method == "POST") return expire(*t, target.segment(6), now);
         return error(405, "method not supported", 405);
     }
 
@@ -158,7 +162,7 @@ private:
     web::http_response list(std::optional<bool> global) {
         json_text streams('[');
         for_each_stream(global, [&](const topic& t, std::string_view local, bool g) {
-            const std::string key = std::to_string(t.ledger());
+            const std::string key = std::to_string(t.log().ledger());
             json_text one('{');
             one.member("_key", key)
                 .member("_id", "_streams/" + key)
@@ -186,11 +190,6 @@ private:
         return accepted("{}");
     }
 
-    web::http_response subscriptions(const topic& t) {
-        json_text names('[');
-        for (const auto& s : t.subscriptions) names.text_element(s.first);
-        return result(names.done());
-    }
     web::http_response time_to_live(const std::string& method, std::string_view seconds) {
         if (method == "GET") return result(std::to_string(time_to_live_));
         int n = 0;
@@ -202,15 +201,34 @@ private:
     }
     web::http_response clear_backlog(std::string_view subscription) {
         for_each_stream({}, [&](topic& t, std::string_view, bool) {
-            for (auto& [name, cursor] : t.subscriptions)
-                if (subscription.empty() || name == subscription) cursor = t.end_index();
+            for (const auto& [name, s] : t.subscriptions())
+                if (subscription.empty() || name == subscription) s->skip_to(t.log().end());
+            broker_.mark(t);
         });
         return result("{}");
     }
+    /// What is older counts as acknowledged.
+    web::http_response expire(topic& t, std::string_view seconds, time_point now) {
+        std::uint64_t n = 0;
+        const auto [end, ec] = std::from_chars(seconds.data(), seconds.data() + seconds.size(), n);
+        if (ec != std::errc() || end != seconds.data() + seconds.size()) return error(400, "invalid expiry time", 400);
+        for (const auto& entry : t.subscriptions())
+            entry.second->skip_to(t.log().from_time(now - std::chrono::seconds(std::min(n, most_seconds))));
+        broker_.mark(t);
+        return result("{}");
+    }
     web::http_response unsubscribe_all(std::string_view subscription) {
+        std::vector<topic*> all;
+        for_each_stream({}, [&](topic& t, std::string_view, bool) { all.push_back(&t); });
+        return unsubscribe(all, subscription);
+    }
+    /// From all of them that have the subscription, or from none.
+    web::http_response unsubscribe(const std::vector<topic*>& topics, std::string_view subscription) {
         std::size_t gone = 0;
-        for_each_stream(
-            {}, [&](topic& t, std::string_view, bool) { gone += t.subscriptions.erase(std::string(subscription)); });
+        for (const topic* t : topics)
+            if (const auto* s = t->find_subscription(subscription); s != nullptr && !s->consumers().empty())
+                return error(412, "subscription has active connected consumers", 412);
+        for (topic* t : topics) gone += t->remove_subscription(subscription);
         return gone != 0 ? result("{}") : error(404, "subscription not found", 404);
     }
 

@@ -32,6 +32,15 @@ inline std::string java_hex(int n) {
     return {digits.data(), end};
 }
 
+/// Seconds as a `double` with three decimals at most: `3.002`, `0.0`.
+inline std::string java_seconds(std::chrono::nanoseconds time) {
+    std::string text = std::to_string(std::chrono::round<std::chrono::milliseconds>(time).count());
+    if (text.size() < 4) text.insert(0, 4 - text.size(), '0');
+    text.insert(text.size() - 3, 1, '.');
+    while (text.ends_with('0') && !text.ends_with(".0")) text.pop_back();
+    return text;
+}
+
 /// The byte that stands for the character at `at` once the text is ISO 8859-1, where what is beyond it is a question
 /// mark. Signed, as Java's bytes are.
 inline int java_latin1(std::string_view utf8, std::size_t at) noexcept {

@@ -32,6 +32,8 @@ public:
                            proxy_stats& stats, std::optional<testing::cut>& cut_due)
         : inner_(std::move(inner)), topic_(std::move(topic)), script_(script), stats_(stats), cut_(cut_due) {}
 
+    void wake_by(wake_target& target) override { inner_->wake_by(target); }
+
     void text(std::string_view message, time_point now, answer_sink& out) override {
         if (cut_) return;
         now_ = now;
@@ -109,6 +111,7 @@ private:
         }
     }
     void close(std::uint16_t code, std::string_view reason) override { out_->close(code, reason); }
+    void abort() override { out_->abort(); }
 
     void deliver(std::string_view answer, time_point due) {
         if (late_.empty() && due <= now_) return out_->text(answer);

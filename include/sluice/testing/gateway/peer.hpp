@@ -11,6 +11,7 @@
 #include <sluice/web/ws_connection.hpp>
 
 #include <algorithm>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -26,9 +27,12 @@ namespace testing {
 /// Bytes and the time go in, bytes come out. A server reads into `prepare`, calls `commit`, writes `output`, and ends
 /// the connection once `want_close` is true, or once `want_cut` says how. Destroying it is the connection's end, too.
 ///
+/// What happens on one connection may concern others: a message for a consumer, an acknowledgement that makes room.
+/// They are woken: their `next_time` lies in the past then, and `on_wake` is called.
+///
 ///     http --- 101 ---> websocket --- close frames, or an error ---> closing --- output written ---> want_close
 ///      '--- malformed, `Connection: close`, end of stream ------------^
-class peer final : private detail::answer_sink {
+class peer final : private detail::answer_sink, private detail::wake_target {
 public:
     /// What watches a connection beside the model; either may be null.
     struct watchers {
@@ -44,7 +48,15 @@ public:
     }
     peer(const peer&) = delete;
     peer& operator=(const peer&) = delete;
-    ~peer() { end_socket(); }
+    ~peer() {
+        if (!socket_) return;
+        end_socket();
+        model_.dispatch(now_);
+    }
+
+    /// Calls `f` when the peer has something to do that no call of it asked for; it must only note that. Once, until
+    /// the next `advance`.
+    void on_wake(std::function<void()> f) { on_wake_ = std::move(f); }
 
     // Input
 
@@ -60,8 +72,9 @@ public:
     }
     /// The first n bytes of that room have been read.
     void commit(std::size_t n, time_point now) {
-        now_ = last_input_ = now;
+        now_ = last_activity_ = now;
         if (closing_ || cut_) return;
+        const busy b(*this);
         if (room_.capacity() == 0) {
             ws_->commit(n);
         } else {
@@ -75,6 +88,7 @@ public:
             room_.clear();
         }
         if (ws_) serve_websocket();
+        settle();
     }
     /// Both in one, with a copy.
     void receive(web::bytes_view bytes, time_point now) {
@@ -85,6 +99,7 @@ public:
     /// The client sends no more. What it sent is stored; a WebSocket is closed with 1001, as the proxy does.
     void end_of_stream(time_point now) {
         now_ = now;
+        const busy b(*this);
         if (ws_) {
             ws_->close(web::close_code::going_away);
             end_socket();
@@ -93,6 +108,7 @@ public:
         }
         gate_.forget();
         closing_ = true;
+        settle();
     }
 
     // Time
@@ -100,28 +116,29 @@ public:
     /// When `advance` has something to do; `time_point::max()`: never.
     time_point next_time() const noexcept {
         if (closing_) return time_point::max();
-        const time_point idle = std::min(last_input_ + model_.options().idle_timeout, gate_.next_time());
+        if (due_) return now_;
+        const time_point idle = std::min(last_activity_ + model_.options().idle_timeout, gate_.next_time());
         return socket_ ? std::min(idle, socket_->next_time()) : idle;
     }
     void advance(time_point now) {
         now_ = now;
+        const busy b(*this);
         if (closing_) return;
         if (gate_.waiting()) {
             serve_http();
             if (ws_) serve_websocket();
         }
-        if (socket_) {
-            socket_->advance(now, *this);
-            send_answers();
-        }
+        due_ = true;
+        settle();
         const auto limit = model_.options().idle_timeout;
-        if (now - last_input_ < limit) return;
+        if (closing_ || now - last_activity_ < limit) return;
         if (ws_) {
             const std::string ms = std::to_string(std::chrono::duration_cast<std::chrono::milliseconds>(limit).count());
             close(web::close_code::going_away,
                   "java.util.concurrent.TimeoutException: Idle timeout expired: " + ms + "/" + ms + " ms");
         }
         closing_ = true;
+        settle();
     }
 
     // Output
@@ -148,12 +165,35 @@ public:
     /// Sends a close frame where there is a WebSocket; else the connection ends behind what is written.
     void close(std::uint16_t code, std::string_view reason, time_point now) {
         now_ = now;
-        if (ws_) return close(code, reason);
-        closing_ = true;
+        const busy b(*this);
+        if (ws_) {
+            close(code, reason);
+        } else {
+            closing_ = true;
+        }
+        settle();
     }
 
 private:
     using ws_connection = web::ws_connection;
+
+    /// While it lasts, nobody need be told that there is something to do here.
+    struct busy {
+        explicit busy(peer& p) noexcept : self(p) { self.busy_ = true; }
+        ~busy() { self.busy_ = false; }
+        peer& self;
+    };
+
+    /// Lets the model hand out what this call has brought, and takes this connection's own share.
+    void settle() {
+        model_.dispatch(now_);
+        while (std::exchange(due_, false)) {
+            if (!socket_) return;
+            socket_->advance(now_, *this);
+            send_answers();
+            model_.dispatch(now_);
+        }
+    }
 
     void serve_http() {
         while (!closing_ && !ws_ && !cut_) {
@@ -219,6 +259,7 @@ private:
         ws_.emplace(ws_connection::role::server, nullptr,
                     web::ws_options{.max_message = 2 * model_.options().max_text_frame_size});
         socket_ = faults_ != nullptr ? with_faults(std::move(socket)) : std::move(socket);
+        socket_->wake_by(*this);
         ++model_.stats().open_sockets;
         if (log_ != nullptr) log_->upgraded();
         ws_->feed(in_.view()); // frames may come in the segment of the upgrade
@@ -241,7 +282,10 @@ private:
         for (;;) {
             const ws_connection::event e = ws_->next();
             switch (e.what) {
-            case kind::text: take_text(web::as_text(e.data)); break;
+            case kind::text:
+                take_text(web::as_text(e.data));
+                if (closing_) return;
+                break;
             case kind::binary: ++model_.stats().binary_frames; break; // no answer, no close
             case kind::close:
                 // The proxy's acknowledgements come from another thread: once a close has begun they are too late.
@@ -283,7 +327,17 @@ private:
         ws_->close(code, reason);
         end_socket();
     }
+    void abort() override {
+        send_answers();
+        end_socket();
+        closing_ = true;
+    }
+    void wake() override {
+        if (std::exchange(due_, true) || busy_ || !on_wake_) return;
+        on_wake_();
+    }
     void send_answers() {
+        if (!ends_.empty()) last_activity_ = now_; // the server's own writes keep a socket from being idle
         std::size_t begin = 0;
         for (const std::size_t end : ends_) {
             ws_->send(web::opcode::text, web::as_bytes(answers_).subspan(begin, end - begin));
@@ -305,8 +359,10 @@ private:
 
     proxy_model& model_;
     time_point now_;
-    time_point last_input_ = now_;
+    time_point last_activity_ = now_;
     bool closing_ = false;
+    bool due_ = false, busy_ = false;
+    std::function<void()> on_wake_{};
 
     detail::fault_script* faults_;
     detail::connection_log* log_;

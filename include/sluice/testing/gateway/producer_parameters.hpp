@@ -2,33 +2,25 @@
 // The query of a producer socket, judged in the proxy's order and words.
 #pragma once
 
-#include <sluice/testing/gateway/broker.hpp>
+#include <sluice/testing/gateway/query.hpp>
 #include <sluice/web/ascii.hpp>
-#include <sluice/web/url.hpp>
 
-#include <charconv>
 #include <chrono>
 #include <cstdint>
 #include <limits>
 #include <optional>
+#include <string>
+#include <string_view>
 
 namespace sluice {
 inline namespace v1 {
 namespace testing {
 namespace detail {
 
-/// Name and value, percent-decoded; of a name that comes twice the first counts.
-using query_parameters = std::vector<std::pair<std::string, std::string>>;
-
-inline const std::string* find_parameter(const query_parameters& query, std::string_view name) noexcept {
-    for (const auto& [key, value] : query)
-        if (key == name) return &value;
-    return nullptr;
-}
-
 struct producer_parameters {
     std::optional<std::string> name{};
     std::optional<std::int64_t> initial_sequence_id{};
+    std::chrono::milliseconds send_timeout{30'000}; ///< 0: none
     bool batching = false;
     std::size_t batching_max_messages = 1000;
     std::chrono::milliseconds batching_max_publish_delay{1}; ///< 10 by Pulsar's documents, 1 as measured
@@ -42,28 +34,29 @@ public:
     /// The first mistake as the proxy tells it, or nothing.
     refusal read(producer_parameters& out) {
         if (const std::string* name = find("producerName")) {
-            if (name->find_first_not_of(" \t\r\n\f\v") == std::string::npos) return bad("producerName cannot be blank");
+            if (java_blank(*name)) return bad_query("producerName cannot be blank");
             out.name = *name;
         }
         if (const std::string* text = find("initialSequenceId")) {
             std::int64_t n = 0;
-            if (!number(*text, n)) return bad_number(*text);
+            if (!java_integer(*text, n)) return bad_integer(*text);
             out.initial_sequence_id = n;
         }
         if (const std::string* text = find("hashingScheme");
             text && *text != "JavaStringHash" && *text != "Murmur3_32Hash")
-            return bad("No enum constant org.apache.pulsar.client.api.HashingScheme." + *text);
+            return bad_query("No enum constant org.apache.pulsar.client.api.HashingScheme." + *text);
         std::int32_t n = 0;
         if (const std::string* text = find("sendTimeoutMillis")) {
-            if (!number(*text, n)) return bad_number(*text);
-            if (n < 0) return bad("sendTimeout needs to be >= 0");
+            if (!java_integer(*text, n)) return bad_integer(*text);
+            if (n < 0) return bad_query("sendTimeout needs to be >= 0");
+            out.send_timeout = std::chrono::milliseconds(n);
         }
         if (const std::string* text = find("messageRoutingMode");
             text && *text != "SinglePartition" && *text != "RoundRobinPartition" && *text != "CustomPartition")
-            return bad("Invalid messageRoutingMode " + *text);
+            return bad_query("Invalid messageRoutingMode " + *text);
         if (const std::string* text = find("compressionType");
             text && *text != "NONE" && *text != "LZ4" && *text != "ZLIB" && *text != "ZSTD" && *text != "SNAPPY")
-            return bad("Invalid compressionType " + *text);
+            return bad_query("Invalid compressionType " + *text);
         if (const std::string* keys = find("encryptionKeys")) {
             if (!brings_wrapped_keys(*keys))
                 return {500, "Failed to create producer/consumer: Can't add encryption key without configuring "
@@ -80,17 +73,17 @@ private:
         if (!out.batching) return {}; // the other three are not looked at
         std::int32_t n = 0;
         if (const std::string* text = find("batchingMaxMessages")) {
-            if (!number(*text, n)) return bad_number(*text);
+            if (!java_integer(*text, n)) return bad_integer(*text);
             out.batching_max_messages = n > 0 ? static_cast<std::size_t>(n) : std::numeric_limits<std::size_t>::max();
         }
         if (const std::string* text = find("maxPendingMessages")) {
-            if (!number(*text, n)) return bad_number(*text);
-            if (n < 0) return bad("maxPendingMessages needs to be >= 0");
+            if (!java_integer(*text, n)) return bad_integer(*text);
+            if (n < 0) return bad_query("maxPendingMessages needs to be >= 0");
             out.max_pending_messages = static_cast<std::size_t>(n);
         }
         if (const std::string* text = find("batchingMaxPublishDelay")) {
-            if (!number(*text, n)) return bad_number(*text);
-            if (n < 1) return bad("configured value for batch delay must be at least 1ms");
+            if (!java_integer(*text, n)) return bad_integer(*text);
+            if (n < 1) return bad_query("configured value for batch delay must be at least 1ms");
             out.batching_max_publish_delay = std::chrono::milliseconds(n);
         }
         return {};
@@ -105,18 +98,6 @@ private:
     }
 
     const std::string* find(std::string_view name) const noexcept { return find_parameter(query_, name); }
-
-    template <class Integer>
-    static bool number(std::string_view text, Integer& out) noexcept {
-        if (text.starts_with('+')) {
-            text.remove_prefix(1);
-            if (text.starts_with('-')) return false;
-        }
-        const auto [end, ec] = std::from_chars(text.data(), text.data() + text.size(), out);
-        return ec == std::errc() && end == text.data() + text.size();
-    }
-    static refusal bad(const std::string& why) { return {400, "Invalid query params: " + why}; }
-    static refusal bad_number(const std::string& text) { return bad("For input string: \"" + text + "\""); }
 
     const query_parameters& query_;
 };

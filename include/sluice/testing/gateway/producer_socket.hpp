@@ -5,8 +5,11 @@
 #include <sluice/testing/gateway/java_text.hpp>
 #include <sluice/testing/gateway/producer_message.hpp>
 #include <sluice/testing/gateway/producer_parameters.hpp>
+#include <sluice/testing/gateway/proxied_socket.hpp>
 
+#include <algorithm>
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -18,30 +21,7 @@ inline namespace v1 {
 namespace testing {
 namespace detail {
 
-/// Where a socket's answers go.
-class answer_sink {
-public:
-    virtual void text(std::string_view message) = 0;
-    virtual void close(std::uint16_t code, std::string_view reason) = 0;
-
-protected:
-    ~answer_sink() = default;
-};
-
-/// One kind of socket behind the upgrade. Consumers and readers will be others.
-class proxied_socket {
-public:
-    virtual ~proxied_socket() = default;
-
-    virtual void text(std::string_view message, time_point now, answer_sink& out) = 0;
-    /// When `advance` has something to do; `time_point::max()`: never.
-    virtual time_point next_time() const noexcept = 0;
-    virtual void advance(time_point now, answer_sink& out) = 0;
-    /// The connection is over, or the closing handshake has begun: nothing is answered any more.
-    virtual void end(time_point now) = 0;
-};
-
-class producer_socket final : public proxied_socket {
+class producer_socket final : public proxied_socket, private wake_target {
 public:
     /// The name is taken already.
     producer_socket(broker& b, topic_name where, std::shared_ptr<topic> t, const producer_parameters& parameters,
@@ -81,7 +61,7 @@ public:
         if (message_.key) m.key.emplace(*message_.key);
         m.replication_clusters.assign(message_.replication_clusters.begin(), message_.replication_clusters.end());
         if (message_.deliver_after_ms > 0) {
-            m.deliver_at = java_sum(milliseconds(now), message_.deliver_after_ms);
+            m.deliver_at = java_sum(milliseconds_of(now), message_.deliver_after_ms);
         } else if (message_.deliver_at > 0) {
             m.deliver_at = message_.deliver_at;
         }
@@ -90,15 +70,23 @@ public:
         send(std::move(m), now, out);
     }
 
-    time_point next_time() const noexcept override { return batch_.empty() ? time_point::max() : batch_due_; }
+    time_point next_time() const noexcept override {
+        return std::min(batch_.empty() ? time_point::max() : batch_due_, held_timeout());
+    }
 
     void advance(time_point now, answer_sink& out) override {
         if (!batch_.empty() && now >= batch_due_) flush(now, &out);
+        if (now >= held_timeout()) {
+            fail_held(now, out);
+        } else if (!held_.empty()) {
+            release_held(now, out);
+        }
     }
 
     void end(time_point now) override {
         if (std::exchange(ended_, true)) return;
         if (!batch_.empty()) flush(now, nullptr); // stored all the same
+        topic_->wait_no_more(*this);              // what is held is lost
         topic_->release_name(*name_, now + broker_.options.producer_name_release);
     }
 
@@ -107,7 +95,8 @@ private:
 
     void send(topic_message&& m, time_point now, answer_sink& out) {
         if (parameters_.batching) {
-            if (parameters_.max_pending_messages != 0 && batch_.size() >= parameters_.max_pending_messages)
+            const std::size_t pending = batch_.size() + held_messages_;
+            if (parameters_.max_pending_messages != 0 && pending >= parameters_.max_pending_messages)
                 return exception(out, "ProducerQueueIsFullError: Producer send queue is full", message_.context);
             const std::size_t limit = broker_.options.max_message_size;
             if (m.payload.size() > limit) {
@@ -121,6 +110,13 @@ private:
         if (const std::string why = too_large(m); !why.empty())
             return exception(out, "InvalidMessageException: " + why, message_.context);
         m.sequence_id = next_number_++;
+        if (must_wait()) {
+            held& h = hold(now, false);
+            h.messages.push_back(std::move(m));
+            h.contexts.emplace_back(message_.context);
+            ++held_messages_;
+            return;
+        }
         if (const std::string why = unusable(now); !why.empty()) return exception(out, why, message_.context);
         const bool stored = topic_->publish({&m, 1}, false);
         acknowledge(out, m.at, message_.context);
@@ -135,24 +131,83 @@ private:
         if (batch_.size() >= parameters_.batching_max_messages) flush(now, &out);
     }
 
-    /// Hands the batch to the broker; answers if anybody listens.
     void flush(time_point now, answer_sink* out) {
-        const std::string why = unusable(now);
-        const bool stored = why.empty() && topic_->publish(batch_, true);
-        for (std::size_t i = 0; i < batch_.size(); ++i) {
-            const std::optional<std::string_view> context(contexts_[i]);
-            if (out != nullptr) {
-                if (why.empty()) {
-                    acknowledge(*out, batch_[i].at, context);
-                } else {
-                    exception(*out, why, context);
-                }
-            }
-            if (why.empty()) finish(std::move(batch_[i]), stored);
+        if (must_wait()) {
+            held& h = hold(now, true);
+            h.messages = std::move(batch_);
+            h.contexts = std::move(contexts_);
+            held_messages_ += h.messages.size();
+        } else {
+            hand_over(batch_, contexts_, true, now, out);
         }
         batch_.clear();
         contexts_.clear();
     }
+    /// Gives what belongs together to the broker; answers if anybody listens.
+    void hand_over(std::vector<topic_message>& messages, const std::vector<std::optional<std::string>>& contexts,
+                   bool batched, time_point now, answer_sink* out) {
+        const std::string why = unusable(now);
+        const bool stored = why.empty() && topic_->publish(messages, batched);
+        for (std::size_t i = 0; i < messages.size(); ++i) {
+            const std::optional<std::string_view> context(contexts[i]);
+            if (out != nullptr) {
+                if (why.empty()) {
+                    acknowledge(*out, messages[i].at, context);
+                } else {
+                    exception(*out, why, context);
+                }
+            }
+            if (why.empty()) finish(std::move(messages[i]), stored);
+        }
+    }
+
+    // The backlog quota's policy `producer_request_hold`: messages wait here, and nothing overtakes them
+
+    struct held {
+        std::vector<topic_message> messages{};
+        std::vector<std::optional<std::string>> contexts{};
+        time_point since{};
+        bool batched = false;
+    };
+
+    bool must_wait() const { return !held_.empty() || (holds() && topic_->over_quota()); }
+    bool holds() const noexcept {
+        return topic_->quota.policy == backlog_policy::producer_request_hold && !topic_->deleted && !topic_->terminated;
+    }
+    held& hold(time_point now, bool batched) {
+        topic_->wait_for_room(*this);
+        held& h = held_.emplace_back();
+        h.since = now;
+        h.batched = batched;
+        return h;
+    }
+    void release_held(time_point now, answer_sink& out) {
+        topic_->wait_no_more(*this);
+        while (!held_.empty() && !(holds() && topic_->over_quota())) {
+            held h = std::move(held_.front());
+            held_.pop_front();
+            held_messages_ -= h.messages.size();
+            hand_over(h.messages, h.contexts, h.batched, now, &out);
+        }
+        if (!held_.empty()) topic_->wait_for_room(*this);
+    }
+    time_point held_timeout() const noexcept {
+        if (held_.empty() || parameters_.send_timeout.count() == 0) return time_point::max();
+        return held_.front().since + parameters_.send_timeout;
+    }
+    /// A send time-out is total: the oldest takes all the others with it.
+    void fail_held(time_point now, answer_sink& out) {
+        topic_->wait_no_more(*this);
+        for (const held& h : std::exchange(held_, {}))
+            for (const auto& context : h.contexts)
+                exception(out,
+                          "TimeoutException: The producer " + *name_ + " can not send message to the topic " +
+                              topic_->name() + " within given timeout : createdAt " + java_seconds(now - h.since) +
+                              " seconds ago, firstSentAt 0.0 seconds ago, lastSentAt 0.0 seconds ago, retryCount 0",
+                          std::optional<std::string_view>(context));
+        held_messages_ = 0;
+    }
+    void wake() override { wake_connection(); }
 
     void finish(topic_message&& m, bool stored) {
         if (stored) {
@@ -171,7 +226,11 @@ private:
                    broker_.connection_error("org.apache.pulsar.broker.service.BrokerServiceException$"
                                             "TopicTerminatedException: Topic was already terminated");
         }
-        if (!topic_->deleted) return {};
+        if (!topic_->deleted) {
+            if (topic_->quota.policy != backlog_policy::producer_exception || !topic_->over_quota()) return {};
+            return "ProducerBlockedQuotaExceededException: The backlog quota of the topic " + topic_->name() +
+                   " that the producer " + *name_ + " produces to is exceeded";
+        }
         if (auto [again, refused] = broker_.open(where_); again && again->take_name(*name_, now)) {
             topic_ = std::move(again);
             return unusable(now);
@@ -204,17 +263,13 @@ private:
             return n;
         };
         const auto text = [&](std::size_t size) { return 1 + varint(static_cast<std::int64_t>(size)) + size; };
-        std::size_t n = text(name_->size()) + 1 + varint(next_number_) + 1 + varint(milliseconds(m.publish_time));
+        std::size_t n = text(name_->size()) + 1 + varint(next_number_) + 1 + varint(milliseconds_of(m.publish_time));
         for (const property& p : m.properties) n += text(text(p.name.size()) + text(p.value.size()));
         for (const std::string& c : m.replication_clusters) n += text(c.size());
         if (m.key) n += text(m.key->size()) + 2; // and that it is not base64
         if (m.event_time) n += 1 + varint(*m.event_time);
         if (m.deliver_at) n += 2 + varint(*m.deliver_at);
         return n + 1 + varint(static_cast<std::int64_t>(m.payload.size())); // uncompressed_size
-    }
-
-    static std::int64_t milliseconds(time_point t) noexcept {
-        return std::chrono::duration_cast<std::chrono::milliseconds>(t.time_since_epoch()).count();
     }
 
     // Answers. `errorCode` is 0 on errors too.
@@ -257,6 +312,8 @@ private:
     std::vector<topic_message> batch_{};
     std::vector<std::optional<std::string>> contexts_{}; ///< of the batch
     time_point batch_due_{};
+    std::deque<held> held_{};
+    std::size_t held_messages_ = 0;
 
     producer_message_reader reader_{};
     producer_message message_{};

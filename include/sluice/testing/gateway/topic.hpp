@@ -1,16 +1,18 @@
 // SPDX-License-Identifier: BSL-1.0
-// A topic in memory: what the broker stores and how it names it, which numbers it has seen, who produces to it.
+// A topic in memory: what it keeps, which numbers it has seen, who produces to it, and its subscriptions.
 #pragma once
 
-#include <sluice/testing/gateway/types.hpp>
-#include <sluice/web/base64.hpp>
+#include <sluice/testing/gateway/message_log.hpp>
+#include <sluice/testing/gateway/proxied_socket.hpp>
+#include <sluice/testing/gateway/subscription.hpp>
 
 #include <algorithm>
-#include <array>
-#include <deque>
+#include <cstdint>
 #include <map>
 #include <memory>
+#include <set>
 #include <span>
+#include <string>
 #include <string_view>
 #include <utility>
 
@@ -19,87 +21,29 @@ inline namespace v1 {
 namespace testing {
 namespace detail {
 
-struct position {
-    std::int64_t ledger = -1, entry = -1; ///< -1: nothing was stored, a duplicate was dropped
-    std::int32_t batch_index = -1;        ///< -1: not in a batch
+/// What a consumer or a reader asks the broker for.
+struct subscribe_request {
+    std::string name{};
+    subscription_type type = subscription_type::exclusive;
+    bool durable = true;              ///< false: it goes with its last consumer
+    bool earliest = false;            ///< where a new one starts; false: behind the last message
+    std::optional<position> behind{}; ///< where a new one starts, if it is said
 };
 
-/// Appends the base64 of MessageIdData {1 ledger, 2 entry, 4 batch index, 6 batch size}, whose batch size the proxy
-/// always leaves at 0.
-inline void append_message_id(std::string& out, const position& p) {
-    std::array<std::byte, 48> raw;
-    std::size_t n = 0;
-    const auto varint = [&](int tag, std::int64_t value) {
-        raw[n++] = static_cast<std::byte>(tag << 3);
-        auto rest = static_cast<std::uint64_t>(value);
-        for (; rest >= 0x80; rest >>= 7) raw[n++] = static_cast<std::byte>(rest | 0x80);
-        raw[n++] = static_cast<std::byte>(rest);
-    };
-    varint(1, p.ledger);
-    varint(2, p.entry);
-    if (p.batch_index >= 0) varint(4, p.batch_index);
-    varint(6, 0);
-    const std::size_t at = out.size();
-    out.resize(at + web::base64_size(n));
-    web::base64_encode({raw.data(), n}, out.data() + at);
-}
-
-/// A message on its way into a topic, and in it.
-struct topic_message {
-    std::string payload{};
-    std::optional<std::string> key{};
-    std::vector<property> properties{};
-    std::vector<std::string> replication_clusters{};
-    std::optional<std::int64_t> event_time{}, deliver_at{}; ///< milliseconds since 1970
-    std::int64_t sequence_id = -1;
-    std::shared_ptr<const std::string> producer_name{};
-    time_point publish_time{};
-    position at{};
-
-    std::size_t bytes() const noexcept {
-        std::size_t n = sizeof *this + payload.size() + (key ? key->size() : 0);
-        for (const property& p : properties) n += sizeof p + p.name.size() + p.value.size();
-        for (const std::string& c : replication_clusters) n += sizeof c + c.size();
-        return n;
-    }
-
-    stored_message copy() const {
-        const auto date = [](const std::optional<std::int64_t>& ms) {
-            std::optional<message_attributes::time_point> t;
-            if (ms) t.emplace(std::chrono::milliseconds(*ms));
-            return t;
-        };
-        stored_message m{payload,
-                         key,
-                         properties,
-                         date(event_time),
-                         date(deliver_at),
-                         replication_clusters,
-                         producer_name ? *producer_name : std::string(),
-                         sequence_id,
-                         {},
-                         publish_time};
-        append_message_id(m.message_id, at);
-        return m;
-    }
-};
-
-struct topic_limits {
-    std::size_t messages = 0, bytes = 0;
-};
-
-class topic {
+class topic : public std::enable_shared_from_this<topic> {
 public:
     topic(std::string name, std::int64_t ledger, topic_limits limits) noexcept
-        : name_(std::move(name)), ledger_(ledger), limits_(limits) {}
+        : name_(std::move(name)), log_(ledger, limits) {}
 
     /// `persistent://TENANT/NAMESPACE/TOPIC`.
     const std::string& name() const noexcept { return name_; }
-    std::int64_t ledger() const noexcept { return ledger_; }
+    const message_log& log() const noexcept { return log_; }
 
     bool deduplicate = false;
     bool terminated = false;
-    bool deleted = false; ///< producers may still hold it
+    bool deleted = false; ///< producers and consumers may still hold it
+    backlog_quota quota{};
+    bool marked = false; ///< on the broker's list of those that have something to hand out
 
     // Messages
 
@@ -114,30 +58,18 @@ public:
             if (!repeat) last->second = messages.back().sequence_id;
         }
         const std::int64_t entry = repeat ? -1 : next_entry_++;
+        const auto size = static_cast<std::int32_t>(batched ? messages.size() : 0);
         std::int32_t index = 0;
-        for (topic_message& m : messages) m.at = {repeat ? -1 : ledger_, entry, batched ? index++ : -1};
+        for (topic_message& m : messages) m.at = {repeat ? -1 : log_.ledger(), entry, batched ? index++ : -1, size};
         return !repeat;
     }
-    /// Keeps a message that `publish` has given a place; drops the oldest that are over a limit.
+    /// Keeps a message that `publish` has given a place.
     void keep(topic_message&& m) {
-        const std::size_t size = m.bytes();
-        bytes_ += size;
-        ++messages_in_;
-        bytes_in_ += m.payload.size();
-        messages_.push_back(std::move(m));
-        while (messages_.size() > limits_.messages || bytes_ > limits_.bytes) {
-            bytes_ -= messages_.front().bytes();
-            messages_.pop_front();
-            ++dropped_;
-            if (messages_.empty()) break;
-        }
+        log_.keep(std::move(m));
+        if (quota.policy == backlog_policy::consumer_backlog_eviction && over_quota()) evict();
     }
-    const std::deque<topic_message>& messages() const noexcept { return messages_; }
-    std::uint64_t messages_in() const noexcept { return messages_in_; }
-    std::uint64_t bytes_in() const noexcept { return bytes_in_; }
-    std::size_t storage_size() const noexcept { return bytes_; }
     /// The last entry's position; entry -1 where there was none.
-    position last() const noexcept { return {ledger_, next_entry_ - 1, -1}; }
+    position last() const noexcept { return {log_.ledger(), next_entry_ - 1}; }
 
     /// The highest number that deduplication has seen of the name; -1 without it.
     std::int64_t last_sequence(const std::string& producer) const {
@@ -170,28 +102,94 @@ public:
     }
     const std::map<std::string, time_point>& producer_names() const noexcept { return producers_; }
 
-    // Subscriptions: how many messages, counted from the topic's first, each has behind it
+    // Subscriptions and who is attached to them
 
-    std::map<std::string, std::uint64_t> subscriptions{};
-    std::uint64_t begin_index() const noexcept { return dropped_; }
-    std::uint64_t end_index() const noexcept { return dropped_ + messages_.size(); }
-    std::uint64_t backlog(std::uint64_t cursor) const noexcept { return end_index() - std::max(cursor, begin_index()); }
-    /// The n-th message, from 1, that lies before the cursor; null if there is none.
-    const topic_message* peek(std::uint64_t cursor, std::uint64_t n) const noexcept {
-        if (n == 0 || n > backlog(cursor)) return nullptr;
-        return &messages_[static_cast<std::size_t>(std::max(cursor, begin_index()) - begin_index() + n - 1)];
+    using subscription_map = std::map<std::string, std::shared_ptr<subscription>, std::less<>>;
+    const subscription_map& subscriptions() const noexcept { return subscriptions_; }
+    subscription* find_subscription(std::string_view name) const {
+        const auto found = subscriptions_.find(name);
+        return found == subscriptions_.end() ? nullptr : found->second.get();
+    }
+    std::size_t consumers() const noexcept { return consumers_; }
+
+    /// False if it exists.
+    bool add_subscription(const subscribe_request& request) {
+        if (subscriptions_.contains(request.name)) return false;
+        const std::uint64_t start = request.behind     ? log_.after(*request.behind)
+                                    : request.earliest ? log_.begin()
+                                                       : log_.end();
+        subscriptions_.emplace(request.name,
+                               std::make_shared<subscription>(request.name, log_, start, request.durable));
+        return true;
+    }
+    /// Its consumers notice with the next `dispatch`. False if it does not exist.
+    bool remove_subscription(std::string_view name) {
+        const auto found = subscriptions_.find(name);
+        if (found == subscriptions_.end()) return false;
+        found->second->removed = true;
+        for (consumer* c : found->second->consumers()) c->wake();
+        consumers_ -= found->second->consumers().size();
+        subscriptions_.erase(found);
+        return true;
+    }
+    /// Attaches the consumer to the subscription, which is made if it is missing. Why not, in the broker's words.
+    std::string attach(const subscribe_request& request, consumer& c, std::shared_ptr<subscription>& out) {
+        add_subscription(request);
+        const std::shared_ptr<subscription>& s = subscriptions_.find(request.name)->second;
+        std::string why = s->attach(c, request.type);
+        if (!why.empty()) return why;
+        ++consumers_;
+        out = s;
+        return {};
+    }
+    void detach(const std::shared_ptr<subscription>& from, consumer& c) {
+        from->detach(c);
+        if (from->removed) return;
+        --consumers_;
+        if (!from->durable() && from->consumers().empty()) remove_subscription(from->name());
+    }
+
+    // Backlog quota
+
+    bool over_quota() const {
+        if (quota.bytes == 0) return false;
+        for (const auto& [name, s] : subscriptions_)
+            if (s->durable() && log_.bytes_from(s->cursor()) >= quota.bytes) return true;
+        return false;
+    }
+    /// Wakes the connection once there is room, until it is taken off again.
+    void wait_for_room(wake_target& who) { waiting_.insert(&who); }
+    void wait_no_more(wake_target& who) { waiting_.erase(&who); }
+
+    /// Gives what has come to the consumers that have room, and room to the producers that wait.
+    void dispatch(time_point now) {
+        if (!waiting_.empty() && (deleted || terminated || !over_quota()))
+            for (wake_target* who : waiting_) who->wake();
+        for (const auto& [name, s] : subscriptions_) {
+            if (!deleted) {
+                s->dispatch(now);
+            } else {
+                for (consumer* c : s->consumers()) c->wake(); // to look for another one
+            }
+        }
     }
 
 private:
+    /// Down to nine tenths of the quota.
+    void evict() {
+        const std::uint64_t oldest = log_.last_bytes(quota.bytes / 10 * 9);
+        for (const auto& [name, s] : subscriptions_)
+            if (s->durable()) s->skip_to(std::max(oldest, s->cursor()));
+    }
+
     std::string name_;
-    std::int64_t ledger_;
-    topic_limits limits_;
+    message_log log_;
     std::int64_t next_entry_ = 0;
-    std::deque<topic_message> messages_{};
-    std::size_t bytes_ = 0;
-    std::uint64_t dropped_ = 0, messages_in_ = 0, bytes_in_ = 0;
     std::map<std::string, std::int64_t> last_sequence_{};
     std::map<std::string, time_point> producers_{}; ///< until when each name is in use
+    subscription_map subscriptions_{};
+    std::size_t consumers_ = 0;
+    std::set<wake_target*> waiting_{};
 };
 
 } // namespace detail

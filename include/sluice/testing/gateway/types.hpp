@@ -39,6 +39,18 @@ struct proxy_user {
     std::string password{};
 };
 
+/// What is done once the oldest message that a subscription waits for lies too far back.
+enum class backlog_policy : std::uint8_t {
+    producer_exception,       ///< messages are refused, and new producers with 503
+    producer_request_hold,    ///< messages wait until there is room again, or until their send time-out
+    consumer_backlog_eviction ///< the subscription skips its oldest messages
+};
+
+struct backlog_quota {
+    std::size_t bytes = 0; ///< of payloads, from a subscription's oldest message on; 0: no limit
+    backlog_policy policy = backlog_policy::producer_request_hold;
+};
+
 /// What the proxy and the broker behind it are like. The defaults are a GDN region and Pulsar 4.0.7.
 struct proxy_options {
     // GDN
@@ -53,6 +65,7 @@ struct proxy_options {
 
     // plain Pulsar
     std::string token{}; ///< what `/ws/v2` and `/admin/v2` want as `Bearer`; empty: they ask for nothing
+    std::vector<std::string> powerless_tokens{}; ///< known as well, but of roles without any permission: 403
 
     // broker
     bool allow_auto_topic_creation = true; ///< false: a socket on a missing topic is refused with 404
@@ -61,6 +74,7 @@ struct proxy_options {
     std::size_t max_producers_per_topic = 0;          ///< 0: no limit
     std::size_t max_messages_per_topic = 1'000'000;   ///< more: the oldest are dropped
     std::size_t max_bytes_per_topic = 256u << 20;     ///< payloads, keys and properties; more: the oldest are dropped
+    sluice::testing::backlog_quota backlog_quota{};   ///< for every new topic
     std::chrono::nanoseconds producer_name_release{}; ///< how long a name stays in use after its socket has ended
 
     // proxy
@@ -78,6 +92,7 @@ struct proxy_stats {
     std::uint64_t frames = 0;          ///< text messages received on sockets
     std::uint64_t binary_frames = 0;   ///< ignored, as the proxy does
     std::uint64_t stored = 0;          ///< messages
+    std::uint64_t delivered = 0;       ///< messages told to consumers and readers
     std::uint64_t duplicates = 0;      ///< dropped by deduplication, those thrown away with a batch included
     std::uint64_t errors = 0;          ///< `send-error` answers
 };

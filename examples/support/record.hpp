@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: BSL-1.0
+// What a gateway has stored, as lines of JSON in a file.
+#pragma once
+
+#include <sluice/testing/gateway.hpp>
+#include <sluice/web/base64.hpp>
+#include <sluice/web/bytes.hpp>
+#include <sluice/web/json.hpp>
+#include <sluice/web/utf8.hpp>
+
+#include <algorithm>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <fstream>
+#include <iostream>
+#include <map>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <tuple>
+#include <utility>
+#include <vector>
+
+namespace tool {
+
+/// `{"topic":…,"messageId":…,"payload":…,"properties":{…},"publishTime":…,"producerName":…,"sequenceId":…}` and, where
+/// the message has them, `key`, `eventTime`, `deliverAt`, `replicationClusters`. Times are milliseconds since 1970. A
+/// payload that is not UTF-8 is `payloadBase64`.
+inline std::string to_json(std::string_view topic, const sluice::testing::stored_message& m) {
+    using sluice::web::append_json_string;
+    const auto ms = [](auto time) {
+        return std::to_string(std::chrono::duration_cast<std::chrono::milliseconds>(time.time_since_epoch()).count());
+    };
+    std::string out = "{\"topic\":";
+    append_json_string(out, topic);
+    out += ",\"messageId\":";
+    append_json_string(out, m.message_id);
+    if (sluice::web::is_utf8(m.payload)) {
+        out += ",\"payload\":";
+        append_json_string(out, m.payload);
+    } else {
+        std::string text(sluice::web::base64_size(m.payload.size()), '\0');
+        sluice::web::base64_encode(sluice::web::as_bytes(m.payload), text.data());
+        out += ",\"payloadBase64\":\"" + text + '"';
+    }
+    if (m.key) {
+        out += ",\"key\":";
+        append_json_string(out, *m.key);
+    }
+    out += ",\"properties\":{";
+    for (const sluice::property& p : m.properties) {
+        if (out.back() != '{') out += ',';
+        append_json_string(out, p.name);
+        out += ':';
+        append_json_string(out, p.value);
+    }
+    out += '}';
+    if (m.event_time) out += ",\"eventTime\":" + ms(*m.event_time);
+    if (m.deliver_at) out += ",\"deliverAt\":" + ms(*m.deliver_at);
+    if (!m.replication_clusters.empty()) {
+        out += ",\"replicationClusters\":[";
+        for (const std::string& cluster : m.replication_clusters) {
+            if (out.back() != '[') out += ',';
+            append_json_string(out, cluster);
+        }
+        out += ']';
+    }
+    out += ",\"publishTime\":" + ms(m.publish_time) + ",\"producerName\":";
+    append_json_string(out, m.producer_name);
+    return out + ",\"sequenceId\":" + std::to_string(m.sequence_id) + "}";
+}
+
+/// Appends what topics have got since the last look, in the order of each topic.
+class recorder {
+public:
+    /// Throws `std::runtime_error` if the file cannot be written.
+    recorder(sluice::testing::gateway& gateway, const std::string& path)
+        : gateway_(gateway), out_(path, std::ios::app), path_(path) {
+        check();
+    }
+
+    void look() {
+        using sluice::testing::proxy_model;
+        const auto topics = gateway_.with_model([](proxy_model& m, auto) { return m.topics(); });
+        for (const std::string& topic : topics) {
+            std::uint64_t& recorded = recorded_[topic];
+            std::uint64_t count = gateway_.message_count(topic);
+            if (count == recorded) continue;
+            if (count < recorded) recorded = 0; // deleted, and made again
+            std::vector<sluice::testing::stored_message> kept;
+            std::tie(count, kept) = gateway_.with_model(
+                [&](proxy_model& m, auto) { return std::pair(m.message_count(topic), m.messages(topic)); });
+            const std::uint64_t fresh = count - recorded;
+            if (fresh > kept.size())
+                std::cerr << "gateway: " << fresh - kept.size() << " messages of " << topic
+                          << " were dropped by the topic before they were recorded\n";
+            for (std::size_t i = kept.size() - std::min<std::size_t>(kept.size(), fresh); i != kept.size(); ++i)
+                out_ << to_json(topic, kept[i]) << '\n';
+            recorded = count;
+        }
+        out_.flush();
+        check();
+    }
+
+private:
+    void check() const {
+        if (!out_) throw std::runtime_error(path_ + " cannot be written");
+    }
+
+    sluice::testing::gateway& gateway_;
+    std::ofstream out_;
+    std::string path_;
+    std::map<std::string, std::uint64_t> recorded_{};
+};
+
+} // namespace tool
