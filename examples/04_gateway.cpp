@@ -100,7 +100,7 @@ class ca_file {
 public:
     ca_file(const std::string& pem, std::string path) : path_(std::move(path)) {
         if (path_.empty()) {
-            path_ = (std::filesystem::temp_directory_path() / "sluice-gateway-ca-XXXXXX").string();
+            path_ = (std::filesystem::temp_directory_path() / "sluice-gateway-ca-").string() + std::string(6, 'X');
             const int fd = ::mkstemp(path_.data());
             if (fd < 0) throw std::system_error(errno, std::system_category(), path_);
             ::close(fd);

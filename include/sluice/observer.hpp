@@ -17,7 +17,8 @@ inline namespace v1 {
 struct producer_observer {
     std::function<void()> on_open{};                     ///< the socket is up, the first time or again
     std::function<void(const failure&)> on_disconnect{}; ///< the socket is gone, with its cause
-    /// An attempt failed; the next one starts after the delay. `attempt` counts from 1 since the last open.
+    /// The socket is gone, or could not be opened; the next attempt starts after the delay. `attempt`: how often in a
+    /// row, this time included.
     std::function<void(const failure&, unsigned attempt, std::chrono::milliseconds delay)> on_reconnect{};
     /// The end: a default constructed failure after `close`, else the cause.
     std::function<void(const failure&)> on_close{};

@@ -5,6 +5,7 @@
 #include <asio/ssl.hpp>
 
 #include <cstdio>
+#include <filesystem>
 #include <fstream>
 
 #include <unistd.h>
@@ -82,7 +83,7 @@ private:
 
 struct temporary_file {
     explicit temporary_file(const std::string& text) {
-        std::string pattern = "/tmp/sluice-test-XXXXXX";
+        std::string pattern = (std::filesystem::temp_directory_path() / "sluice-test-").string() + std::string(6, 'X');
         const int fd = ::mkstemp(pattern.data());
         REQUIRE(fd >= 0);
         ::close(fd);

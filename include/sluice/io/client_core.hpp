@@ -114,6 +114,12 @@ public:
         asio::post(strand_, [self = this->shared_from_this()] { self->region_.reset(); });
     }
 
+    /// From any thread: a connection to the server was lost, perhaps in silence, and so may be those that are kept. A
+    /// request over one of them would wait for its whole time limit.
+    void forget_connections() {
+        asio::post(strand_, [self = this->shared_from_this()] { self->http_.forget_idle(); });
+    }
+
     /// A copy: it goes to the producer's strand.
     task<strand_type, pulsar::answer<socket_place>> place(std::string stream, scope s) {
         pulsar::answer<socket_place> out;

@@ -9,12 +9,12 @@
 #include <sluice/io/client_core.hpp>
 #include <sluice/io/inbox.hpp>
 #include <sluice/io/link.hpp>
+#include <sluice/io/news.hpp>
 #include <sluice/io/parked.hpp>
 #include <sluice/io/spawn.hpp>
 #include <sluice/io/ticker.hpp>
 #include <sluice/io/traits.hpp>
 #include <sluice/io/wakeup.hpp>
-#include <sluice/observer.hpp>
 
 #include <algorithm>
 #include <atomic>
@@ -60,11 +60,10 @@ public:
     driver(const Executor& executor, std::shared_ptr<client_type> client, std::string stream, producer_options options,
            compression_type compression, producer_observer observer)
         : base(executor, options, first_sequence_id(options)),
-          news_(executor),
+          news_(executor, std::move(observer)),
           client_(std::move(client)),
           stream_name_(std::move(stream)),
           compression_(compression),
-          observer_(std::move(observer)),
           session_({client_->service().ask_region, wants_otp(*client_)}, options_.reconnect),
           link_(strand_, options_.connect_timeout),
           keep_alive_(options_.ping_interval),
@@ -99,7 +98,7 @@ public:
     /// The producer's handle is gone.
     void abandon() {
         if (context_gone_) return;
-        abandoned_.store(true, std::memory_order_relaxed);
+        news_.silence();
         asio::post(strand_, [self = this->shared_from_this()] { self->finish(failure{errc::aborted, nullptr}, {}); });
     }
 
@@ -182,8 +181,8 @@ private:
 
     static failure closed_failure() { return make_failure(errc::closed, "the producer is closed"); }
 
-    /// The end. What is left ends with `why`; `news` is what the observer is told, `close_result` what a `close` is.
-    void finish(failure why, failure news, failure close_result = {}) {
+    /// The end. What is left ends with `why`; `cause` is what the observer is told, `close_result` what a `close` is.
+    void finish(failure why, failure cause, failure close_result = {}) {
         if (over_) return;
         const auto self = this->shared_from_this();
         const core::instant now = io::now<Traits>();
@@ -207,18 +206,10 @@ private:
         link_.stop();
         stop_.emit(asio::cancellation_type::terminal); // a REST call or a delay under way
         writer_.wake();
-        if (observer_.on_close) tell([news = std::move(news)](const producer_observer& o) { o.on_close(news); });
+        news_.tell(&producer_observer::on_close, std::move(cause));
     }
 
     void set_state(producer_state s) noexcept { state_.store(s, std::memory_order_relaxed); }
-
-    template <class F>
-    void tell(F f) {
-        asio::post(news_, [self = this->shared_from_this(), f = std::move(f)] {
-            // Whose producer is gone, what an observer refers to may be gone too.
-            if (!self->abandoned_.load(std::memory_order_relaxed)) f(self->observer_);
-        });
-    }
 
     // --- run: the session's steps
 
@@ -260,11 +251,12 @@ private:
         const bool renumbering = was_open && f.code == errc::aborted;
         if (was_open) {
             if (closing_socket_) return finish(closed_failure(), {});
-            if (!renumbering && observer_.on_disconnect) tell([f](const producer_observer& o) { o.on_disconnect(f); });
+            if (!renumbering) news_.tell(&producer_observer::on_disconnect, f);
         } else {
             publisher_.numbers().connect_failures.add();
             client_->forget_region();
         }
+        if (!renumbering) client_->forget_connections();
         link_.close();
         publisher_.lost(f);
         if (publisher_.closing() && publisher_.drained()) return finish(closed_failure(), {});
@@ -275,10 +267,7 @@ private:
         if (state() != producer_state::draining)
             set_state(was_open || state() == producer_state::reconnecting ? producer_state::reconnecting
                                                                           : producer_state::connecting);
-        if (!renumbering && observer_.on_reconnect)
-            tell([f, attempt = session_.attempts(), wait](const producer_observer& o) {
-                o.on_reconnect(f, attempt, wait);
-            });
+        if (!renumbering) news_.tell(&producer_observer::on_reconnect, f, session_.attempts(), wait);
         settle();
     }
 
@@ -316,7 +305,7 @@ private:
         keep_alive_.heard(io::now<Traits>());
         stall_ = {}; // of an earlier socket, which ended for another reason first
         set_state(publisher_.closing() ? producer_state::draining : producer_state::open);
-        if (observer_.on_open) tell([](const producer_observer& o) { o.on_open(); });
+        news_.tell(&producer_observer::on_open);
         start_ticking();
         failure f = publisher_.received(0, keep_alive_.last_heard());
         writer_.wake();
@@ -471,11 +460,10 @@ private:
     using base::publisher_;
     using base::strand_;
 
-    strand_type news_; ///< observers: in order, and off the producer's strand
+    news<strand_type> news_;
     std::shared_ptr<client_type> client_;
     std::string stream_name_;
     compression_type compression_;
-    producer_observer observer_;
     core::session session_;
 
     socket_place place_{};
@@ -493,7 +481,6 @@ private:
     std::atomic<producer_state> state_{producer_state::idle};
     parked_service* service_ = nullptr;
     bool context_gone_ = false;
-    std::atomic<bool> abandoned_{false};
 };
 
 } // namespace io

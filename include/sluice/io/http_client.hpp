@@ -70,6 +70,9 @@ public:
         co_return result;
     }
 
+    /// The next call opens a connection of its own.
+    void forget_idle() { idle_.clear(); }
+
 private:
     struct connection {
         pulsar::origin where{};
