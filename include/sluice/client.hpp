@@ -23,9 +23,8 @@ using region = pulsar::region;
 /// Every operation exists twice:
 /// * `async_x(args..., token)` for any completion token, with the signature `void(std::error_code, R)`, or
 ///   `void(std::error_code)` where there is nothing to answer;
-/// * `x(args...)`, which returns `asio::awaitable<R>` and throws `sluice::error` with the server's text, the HTTP
-/// status
-///   and the request id.
+/// * `x(args...)`, which returns `asio::awaitable<R>` and throws `sluice::error`, which has the server's text, the HTTP
+///   status and the request id.
 ///
 /// Completion: on the handler's associated executor, else the client's; never inside the initiating call.
 /// Errors: of the configuration (each operation then fails with it, before anything is sent), of the connection, and of
@@ -33,13 +32,14 @@ using region = pulsar::region;
 /// Cancellation: `terminal`, ends with `asio::error::operation_aborted`; the request may have reached the server.
 /// Time: each call is bounded by `time_limits`.
 /// Thread safety: distinct objects: safe. Shared objects: operations are safe; assignment and destruction are not.
-/// Operations under way outlive the client, and so do its producers.
+/// Lifetime: operations under way outlive the client, and so do its producers. A client that is not in a coroutine's
+/// frame must die before its execution context.
 template <class Executor = asio::any_io_executor, class Traits = default_traits>
 class basic_client {
 public:
     using executor_type = Executor;
     using traits_type = Traits;
-    /// Of the executor: what `as_default_on_t` chose, or none.
+    /// Of the executor: what `as_default_on_t` chose. Else the newer Asio's `deferred`, and with an older one none.
     using default_token = typename asio::default_completion_token<Executor>::type;
     using core_type = io::client_core<io::inner_executor_t<Executor>, Traits>;
     template <class T>
@@ -77,6 +77,7 @@ public:
         return start(calls::ensure_stream(core_, std::move(name), s), std::forward<Token>(token));
     }
 
+    /// Whether the list of streams of that scope has it.
     awaitable<bool> has_stream(std::string name, scope s = scope::global) {
         return start(calls::has_stream(core_, std::move(name), s));
     }
@@ -103,6 +104,7 @@ public:
         return start(calls::delete_stream(core_, std::move(name), s), std::forward<Token>(token));
     }
 
+    /// The streams of the fabric in that scope; of a plain Pulsar those of `default` in the tenant.
     awaitable<std::vector<stream_info>> list_streams(scope s = scope::global) {
         return start(calls::list_streams(core_, s));
     }
@@ -111,7 +113,7 @@ public:
         return start(calls::list_streams(core_, s), std::forward<Token>(token));
     }
 
-    /// The server's JSON text.
+    /// Rates and counters of the stream, its producers and subscriptions, as the server's JSON text.
     awaitable<std::string> stream_stats(std::string name, scope s = scope::global) {
         return start(calls::stream_stats(core_, std::move(name), s));
     }
@@ -120,7 +122,7 @@ public:
         return start(calls::stream_stats(core_, std::move(name), s), std::forward<Token>(token));
     }
 
-    /// The server's JSON text.
+    /// What is stored and not yet consumed, as the server's JSON text.
     awaitable<std::string> stream_backlog(std::string name, scope s = scope::global) {
         return start(calls::stream_backlog(core_, std::move(name), s));
     }
@@ -129,7 +131,7 @@ public:
         return start(calls::stream_backlog(core_, std::move(name), s), std::forward<Token>(token));
     }
 
-    /// The server's JSON text.
+    /// The names of the stream's subscriptions, as the server's JSON text.
     awaitable<std::string> subscriptions(std::string name, scope s = scope::global) {
         return start(calls::subscriptions(core_, std::move(name), s));
     }
@@ -145,7 +147,8 @@ public:
         return start(calls::get_otp(core_), std::forward<Token>(token));
     }
 
-    /// One message over REST: a request each. A producer does better from the second message on.
+    /// One message over REST: a request each, never repeated by itself. A producer does better from the second message
+    /// on.
     awaitable<void> publish(std::string stream, std::string payload, scope s = scope::global) {
         return start(calls::publish(core_, std::move(stream), std::move(payload), s));
     }
@@ -154,6 +157,7 @@ public:
         return start(calls::publish(core_, std::move(stream), std::move(payload), s), std::forward<Token>(token));
     }
 
+    /// Where a GDN region's sockets are opened: `GET /datacenter/local`.
     awaitable<region> local_region() { return start(calls::local_region(core_)); }
     template <class Token = default_token>
     auto async_local_region(Token&& token = Token()) {

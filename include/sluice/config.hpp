@@ -47,7 +47,7 @@ struct reconnect_policy {
 /// The longest that each step may take. 0 is not allowed: nothing hangs.
 struct time_limits {
     std::chrono::milliseconds connect{10'000};    ///< resolve + TCP + TLS, of a REST connection
-    std::chrono::milliseconds request{30'000};    ///< one REST call, the connection included
+    std::chrono::milliseconds request{30'000};    ///< one REST call, once there is a connection
     std::chrono::milliseconds credential{30'000}; ///< one call of a `credential_source`
 };
 
