@@ -14,7 +14,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     if (!parser.done()) return 0;
     std::string text;
     if (write_response(parser.response(), text)) return 0; // a Content-Length that was repeated or that meant no body
-    http_response_parser again;
+    http_response_parser again(fuzz::room_for_more);
     fuzz::require(again.feed(as_bytes(text)) == text.size() && again.done());
     fuzz::require(again.response().status == parser.response().status);
     fuzz::require(again.response().reason == parser.response().reason);
