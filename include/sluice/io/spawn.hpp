@@ -12,21 +12,15 @@ namespace sluice {
 inline namespace v1 {
 namespace io {
 
-/// What carries a cancellation over. It lives as long as the coroutine, not as its caller's signal, which may outlive
-/// the execution context.
+/// What carries a cancellation over. It lives as long as the coroutine's handler, not as its caller's signal, which may
+/// outlive the execution context; nor only as long as the coroutine itself, behind whose end newer Asios clear the
+/// slot.
 template <class Strand>
 struct remote_signal {
     explicit remote_signal(const Strand& s) : strand(s) {}
     Strand strand;
     asio::cancellation_signal signal{};
 };
-
-template <class Strand, class T>
-task<Strand, T> keeping(std::shared_ptr<remote_signal<Strand>> alive, task<Strand, T> work) {
-    T result = co_await std::move(work);
-    static_cast<void>(alive);
-    co_return result;
-}
 
 /// Runs `work` on `strand` and completes through `handler` with `(std::exception_ptr, T)`.
 ///
@@ -41,13 +35,14 @@ void spawn_on(const Strand& strand, task<Strand, T> work, Handler handler) {
         const auto alive = weak.lock();
         if (alive) asio::post(alive->strand, [alive, type] { alive->signal.emit(type); });
     });
-    const auto finish = [slot](auto h, std::exception_ptr thrown, T value) {
+    const auto finish = [slot, remote](auto h, std::exception_ptr thrown, T value) {
+        static_cast<void>(remote);
         auto mine = slot;
         mine.clear();
         std::move(h)(std::move(thrown), std::move(value));
     };
     using adapted = adapted_handler<Handler, decltype(finish)>;
-    asio::co_spawn(strand, keeping(remote, std::move(work)),
+    asio::co_spawn(strand, std::move(work),
                    asio::bind_cancellation_slot(remote->signal.slot(), adapted{std::move(handler), finish}));
 }
 
