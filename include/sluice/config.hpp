@@ -27,8 +27,10 @@ enum class socket_auth : std::uint8_t { otp, header };
 
 /// What `send` does while the window is full.
 enum class when_full : std::uint8_t {
-    suspend, ///< waits for room, first come first served, no thread blocked
-    fail     ///< completes with `errc::queue_full`
+    suspend,     ///< waits for room, first come first served, no thread blocked
+    fail,        ///< completes with `errc::queue_full`
+    drop_newest, ///< `max_waiting_messages` wait; past them the one that comes completes with `errc::dropped`
+    drop_oldest  ///< the same, but the one that has waited longest does. None that is written is dropped
 };
 
 /// How a partitioned topic's partition is chosen for messages without a key.
@@ -94,11 +96,13 @@ struct producer_options {
 
     // ours
     sluice::when_full when_full = when_full::suspend;
+    int max_waiting_messages = 1000;             ///< behind the window, where `when_full` drops; 0 .. 1,000,000
     std::size_t max_pending_bytes = 64u << 20;   ///< payload bytes written and unacknowledged, 1 KiB or more
     std::size_t max_frame_bytes = 1u << 20;      ///< a message's JSON text; the proxy closes the socket over its limit
     std::size_t batching_max_bytes = 128u << 10; ///< frames gathered into one write, 4 KiB .. 16 MiB
     std::chrono::milliseconds ping_interval{30'000};   ///< of silence; 0: none
     std::chrono::milliseconds connect_timeout{10'000}; ///< resolve, connect and TLS together, and again the upgrade
+    std::chrono::milliseconds write_timeout{30'000};   ///< of a write that gets no byte on its way; 0: none
     std::chrono::milliseconds close_timeout{30'000};   ///< the longest that `close` drains
     reconnect_policy reconnect{};
 
@@ -156,6 +160,8 @@ inline failure producer_options::validate() const {
         return out_of_range("initial_sequence_id", to_string(*initial_sequence_id), "-1 to " + to_string(largest));
     if (deduplicate && producer_name.empty())
         return out_of_range("deduplicate", "true", "true only with a producer_name");
+    if (max_waiting_messages < 0 || max_waiting_messages > 1'000'000)
+        return out_of_range("max_waiting_messages", to_string(max_waiting_messages), "0 to 1000000");
     if (max_pending_bytes < 1024)
         return out_of_range("max_pending_bytes", to_string(max_pending_bytes), "1024 or more");
     if (max_frame_bytes < 256 || max_frame_bytes > (64u << 20))
@@ -166,6 +172,8 @@ inline failure producer_options::validate() const {
         return out_of_range("ping_interval", in_ms(ping_interval), "0 (none) to 24 h");
     if (connect_timeout < 1ms || connect_timeout > day)
         return out_of_range("connect_timeout", in_ms(connect_timeout), "1 ms to 24 h");
+    if (write_timeout < 0ms || write_timeout > day)
+        return out_of_range("write_timeout", in_ms(write_timeout), "0 (none) to 24 h");
     if (close_timeout < 1ms || close_timeout > day)
         return out_of_range("close_timeout", in_ms(close_timeout), "1 ms to 24 h");
     if (reconnect.initial < 1ms || reconnect.initial > reconnect.maximum)

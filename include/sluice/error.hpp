@@ -25,6 +25,7 @@ enum class errc {
     queue_full,          ///< `when_full = fail`, and there is no room
     closed,              ///< the producer is closed
     aborted,             ///< cancelled; completes as `asio::error::operation_aborted`
+    dropped,             ///< `when_full` drops, and this was the one
 
     // time
     send_timeout = 40, ///< `send_timeout` passed and nothing was written
@@ -32,6 +33,7 @@ enum class errc {
     connect_timeout,   ///< resolve, connect, TLS or the upgrade took too long
     request_timeout,   ///< a REST call took too long
     pong_timeout,      ///< the peer is silent, pings included
+    write_stalled,     ///< the peer takes no byte within `write_timeout`
 
     // what the server answered
     rejected = 60,     ///< `send-error:N` for this message
@@ -121,11 +123,13 @@ constexpr const char* describe(errc e) noexcept {
     case errc::queue_full: return "the producer's window is full";
     case errc::closed: return "closed";
     case errc::aborted: return "aborted";
+    case errc::dropped: return "dropped: no room";
     case errc::send_timeout: return "timed out before it was sent";
     case errc::ack_timeout: return "timed out waiting for the acknowledgement";
     case errc::connect_timeout: return "connecting timed out";
     case errc::request_timeout: return "the request timed out";
     case errc::pong_timeout: return "the peer does not answer pings";
+    case errc::write_stalled: return "the peer takes no more bytes";
     case errc::rejected: return "rejected by the server";
     case errc::sequence_in_use: return "the sequence number is in use";
     case errc::unauthorized: return "unauthorized";
@@ -170,7 +174,7 @@ constexpr bool belongs(errc e, condition c) noexcept {
     case condition::quota: return e == errc::throttled || e == errc::quota_exceeded;
     case condition::timeout:
         return e == errc::send_timeout || e == errc::ack_timeout || e == errc::connect_timeout ||
-               e == errc::request_timeout || e == errc::pong_timeout;
+               e == errc::request_timeout || e == errc::pong_timeout || e == errc::write_stalled;
     case condition::too_large:
         return e == errc::too_large || e == errc::message_too_big || e == errc::http_too_large ||
                e == errc::output_limit;
@@ -183,7 +187,7 @@ constexpr bool belongs(errc e, condition c) noexcept {
     case condition::retryable:
         if (e == errc::ack_timeout) return false; // written, and not answered: it may have had an effect
         return belongs(e, condition::timeout) || belongs(e, condition::quota) || e == errc::queue_full ||
-               e == errc::conflict || e == errc::server_error || e == errc::connection_closed ||
+               e == errc::dropped || e == errc::conflict || e == errc::server_error || e == errc::connection_closed ||
                e == errc::connect_failed || e == errc::no_response || e == errc::http_truncated ||
                e == errc::resolve_failed || e == errc::credential_failed;
     }

@@ -6,6 +6,7 @@
 #include <sluice/stats.hpp>
 
 #include <chrono>
+#include <cstdint>
 #include <functional>
 
 namespace sluice {
@@ -20,6 +21,8 @@ struct producer_observer {
     /// The socket is gone, or could not be opened; the next attempt starts after the delay. `attempt`: how often in a
     /// row, this time included.
     std::function<void(const failure&, unsigned attempt, std::chrono::milliseconds delay)> on_reconnect{};
+    /// `when_full` has dropped that many messages since it was last told; each one's sender is told too.
+    std::function<void(std::uint64_t messages)> on_drop{};
     /// The end: a default constructed failure after `close`, else the cause.
     std::function<void(const failure&)> on_close{};
 };

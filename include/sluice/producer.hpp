@@ -124,7 +124,8 @@ public:
     ///
     /// `send` and `borrow` borrow the bytes until completion; `async_send(message, ...)` owns them.
     /// While the window (`max_pending_messages`, `max_pending_bytes`) is full, the operation waits its turn, or, with
-    /// `when_full::fail`, ends with `errc::queue_full`.
+    /// `when_full::fail`, ends with `errc::queue_full`; with `when_full::drop_newest` and
+    /// `drop_oldest` at most `max_waiting_messages` wait, and one too many ends with `errc::dropped`.
     /// Errors: `errc::send_timeout` (not sent), `errc::ack_timeout` (maybe persisted), `errc::rejected` and what the
     /// server says, `errc::too_large`, `errc::invalid_message`, `errc::closed`, and what ended the producer.
     /// `receipt::outcome` tells what became of the message, on failure too.
@@ -214,8 +215,8 @@ public:
         return mark<false>(core::node_kind::close, std::forward<Token>(token));
     }
 
-    /// Ends every send and push under way with `operation_aborted`. The producer goes on. From any thread. It is
-    /// posted: what is sent before the strand gets to it ends too.
+    /// Ends every send and push that was made before with `operation_aborted`, and none that is made afterwards. The
+    /// producer goes on. From any thread.
     void cancel() { driver_->cancel(); }
 
     producer_stats stats() const noexcept { return driver_->publisher().numbers().snapshot(); }

@@ -38,6 +38,7 @@ struct producer_stats {
     std::uint64_t persisted = 0;        ///< acknowledged
     std::uint64_t duplicates = 0;       ///< acknowledged as repeats
     std::uint64_t failed = 0;           ///< completed with an error
+    std::uint64_t dropped = 0;          ///< of these by `when_full`
     std::uint64_t pending_messages = 0; ///< written (or about to be), unanswered
     std::uint64_t pending_bytes = 0;    ///< their payloads
     std::uint64_t waiting_messages = 0; ///< behind the window

@@ -208,6 +208,27 @@ public:
         deliver();
     }
 
+    /// As the producer's `cancel` does; not drained.
+    void submit_cancel() {
+        struct everything : core::node {
+            harness* owner = nullptr;
+        };
+        auto* const n = new everything;
+        n->owner = this;
+        n->kind = core::node_kind::cancel;
+        n->finish = [](core::node* base, bool invoke) {
+            CHECK_FALSE(invoke);
+            --static_cast<everything*>(base)->owner->alive;
+            delete static_cast<everything*>(base);
+        };
+        ++alive;
+        CHECK(pub.submit(n) != core::accumulator::pushed::closed);
+    }
+    void cancel_before() {
+        submit_cancel();
+        drain();
+    }
+
     void drain() {
         pub.drain(now);
         deliver();

@@ -196,8 +196,7 @@ TEST_CASE("cancel: a request whose link is late: the result waits for the link, 
     }
     SUBCASE("the producer's cancel") {
         REQUIRE(h.request(a));
-        h.pub.cancel_all();
-        h.deliver();
+        h.cancel_before();
     }
     SUBCASE("the end") {
         REQUIRE(h.request(a));
@@ -266,14 +265,13 @@ TEST_CASE("cancel: a flush does not overtake a result that waits for its link") 
 TEST_CASE("cancel: messages without a slot have no handshake") {
     harness h;
     const int a = h.send("a");
-    h.pub.cancel_all();
-    h.deliver();
+    h.cancel_before();
     CHECK(h.aborted(a, outcome::not_sent));
 }
 
 // --- everything
 
-TEST_CASE("cancel_all: each in its stage; the producer goes on") {
+TEST_CASE("cancel everything: each in its stage; the producer goes on") {
     producer_options o;
     o.max_pending_messages = 2;
     harness h(o);
@@ -281,8 +279,7 @@ TEST_CASE("cancel_all: each in its stage; the producer goes on") {
     const int flush = h.mark(core::node_kind::flush);
     h.open();
     h.write_all();
-    h.pub.cancel_all();
-    h.deliver();
+    h.cancel_before();
     CHECK(h.aborted(sent[0], outcome::maybe_persisted));
     CHECK(h.aborted(sent[1], outcome::maybe_persisted));
     CHECK(h.aborted(sent[2], outcome::not_sent));
@@ -296,19 +293,38 @@ TEST_CASE("cancel_all: each in its stage; the producer goes on") {
     CHECK(h.write_payloads() == "next");
     h.ack(2);
     CHECK(h.persisted(next));
-    h.pub.cancel_all();
-    h.pub.cancel_all();
+    h.cancel_before();
+    h.cancel_before();
 }
 
-TEST_CASE("cancel_all: between two sockets nothing is left to be sent again") {
+TEST_CASE("cancel everything: what was sent before it, and nothing that is sent behind it") {
+    harness h;
+    h.open();
+    const int before = h.submit("before");
+    h.submit_cancel();
+    const int after = h.submit("after");
+    h.drain(); // all three at once
+    CHECK(h.aborted(before, outcome::not_sent));
+    CHECK_FALSE(h.done(after));
+    CHECK(h.write_payloads() == "after");
+    h.ack(0);
+    CHECK(h.persisted(after));
+}
+
+TEST_CASE("cancel everything: one that was never taken over is destroyed with the publisher") {
+    harness h;
+    h.submit("before");
+    h.submit_cancel(); // the harness counts what is alive
+}
+
+TEST_CASE("cancel everything: between two sockets nothing is left to be sent again") {
     harness h;
     const ids sent = h.send_many(2);
     h.open();
     h.write_all();
     h.lose();
     const int opener = h.mark(core::node_kind::open);
-    h.pub.cancel_all();
-    h.deliver();
+    h.cancel_before();
     CHECK_FALSE(h.done(opener)); // it is no send
     for (const int id : sent) CHECK(h.aborted(id, outcome::maybe_persisted));
     h.open();

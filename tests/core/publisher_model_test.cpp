@@ -197,7 +197,7 @@ struct world {
             break;
         default:
             if (below(10) == 0) h.advance(std::chrono::milliseconds(below(3000)));
-            if (below(400) == 0) h.pub.cancel_all();
+            if (below(400) == 0) h.cancel_before();
             h.deliver();
         }
         reopen_if_wanted();

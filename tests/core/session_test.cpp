@@ -143,7 +143,6 @@ TEST_CASE("session: an open socket makes good: a later 401 gets its own fresh cr
     s.failed(because(errc::unauthorized), lowest, true);
     go_to(s, step::open);
     CHECK_FALSE(s.wants_fresh_credential());
-    CHECK(s.attempts() == 0);
     CHECK(s.failed(because(errc::connection_closed), lowest, true) == verdict::retry);
     go_to(s, step::upgrade);
     CHECK(s.failed(because(errc::unauthorized), lowest, true) == verdict::fresh_credential);
@@ -161,7 +160,7 @@ TEST_CASE("session: losing the open socket is never fatal") {
     }
 }
 
-TEST_CASE("session: delays grow from failure to failure and begin anew behind an open socket") {
+TEST_CASE("session: delays grow from failure to failure and begin anew behind a socket that worked") {
     session s({false, false}, {});
     for (const auto expected : {100ms, 200ms, 400ms, 800ms}) {
         s.failed(because(errc::resolve_failed), highest, true);
@@ -170,7 +169,11 @@ TEST_CASE("session: delays grow from failure to failure and begin anew behind an
     }
     CHECK(s.attempts() == 4);
     go_to(s, step::open);
-    s.failed(because(errc::connection_closed), highest, true);
+    s.failed(because(errc::connection_closed), highest, true); // let in, and dropped: no better than refused
+    CHECK(s.delay() == 1600ms);
+    CHECK(s.attempts() == 5);
+    go_to(s, step::open);
+    s.failed(because(errc::connection_closed), highest, true, true);
     CHECK(s.delay() == 100ms);
     CHECK(s.attempts() == 1);
 }

@@ -280,6 +280,35 @@ TEST_CASE("cancel() ends every send and push; open, flush and the producer go on
     f.check_alive();
 }
 
+TEST_CASE("cancel ends what was sent before it, and nothing that is sent right behind it") {
+    fixture f(1); // more wait for room, and none of what follows wakes the producer
+    sent written, waiting, behind;
+    f.producer->async_send("written", written);
+    f.wait_for_frames(1);
+    f.producer->async_send("waiting", waiting);
+    f.producer->cancel();
+    f.producer->async_send("behind", behind);
+    run_until(f.context, [&] { return written.called() && waiting.called(); });
+    check_aborted(written, sluice::outcome::maybe_persisted);
+    check_aborted(waiting, sluice::outcome::not_sent);
+    run_ready(f.context);
+    CHECK_FALSE(behind.called());
+    f.server.acknowledge(f.context, 1);
+    f.wait_for_frames(2);
+    CHECK(f.server.payloads == std::vector<std::string>{"written", "behind"});
+    f.server.acknowledge(f.context, 1);
+    run_until(f.context, [&] { return behind.called(); });
+    CHECK_FALSE(behind.error());
+}
+
+TEST_CASE("cancel of a closed producer has nothing to end") {
+    fixture f;
+    run(f.context, f.producer->close());
+    f.producer->cancel();
+    run_ready(f.context);
+    CHECK(f.producer->state() == sluice::producer_state::closed);
+}
+
 namespace {
 
 using namespace asio::experimental::awaitable_operators;

@@ -267,3 +267,76 @@ TEST_CASE("a server that stops reading: messages end at their time, and close at
     never.cancel();
     run_ready(context);
 }
+
+TEST_CASE("a server that stops reading is left after write_timeout, and the messages go over another socket") {
+    asio::io_context context;
+    asio::steady_timer never(context, std::chrono::steady_clock::time_point::max());
+    scripted_server server(context, first([&](scripted_peer& peer) -> asio::awaitable<void> {
+                               const bool open = co_await peer.upgrade();
+                               std::error_code ec;
+                               if (open) co_await never.async_wait(asio::redirect_error(asio::use_awaitable, ec));
+                           }));
+    sluice::client client(context.get_executor(), {.url = server.websocket_url()});
+    sluice::producer_options o = impatient();
+    o.send_timeout = 60s;
+    o.ping_interval = 0ms;
+    o.write_timeout = 50ms;
+    std::optional<sluice::failure> heard;
+    sluice::producer_observer observer;
+    observer.on_disconnect = [&](const sluice::failure& f) { heard = f; };
+    sluice::producer producer(client, "orders", o, observer);
+    std::vector<std::string> many(30, std::string(700'000, 'x')); // more than any socket buffer takes
+    const auto results = run(context, producer.send_all(many));
+    for (const sluice::result& r : results) CHECK(r.value.outcome == sluice::outcome::persisted);
+    CHECK(server.connections() == 2);
+    REQUIRE(heard);
+    CHECK(heard->code == sluice::errc::write_stalled);
+    CHECK(heard->code == sluice::condition::timeout);
+    CHECK(contains(heard->details->text, "write_timeout = 50 ms"));
+    run(context, producer.close());
+    never.cancel();
+    run_ready(context);
+}
+
+TEST_CASE("a server that leaves one message unanswered for ever is left, and the window has its place again") {
+    sluice::producer_options o = impatient();
+    o.send_timeout = 40ms;
+    o.max_pending_messages = 1;
+    asio::io_context context;
+    scripted_server server(context, first([](scripted_peer& peer) -> asio::awaitable<void> {
+                               const bool open = co_await peer.upgrade();
+                               if (open) co_await peer.wait_for_end();
+                           }));
+    sluice::client client(context.get_executor(), {.url = server.websocket_url()});
+    std::optional<sluice::failure> heard;
+    sluice::producer_observer observer;
+    observer.on_disconnect = [&](const sluice::failure& f) { heard = f; };
+    sluice::producer producer(client, "orders", o, observer);
+    const sluice::error e = error_of(context, producer.send("lost"));
+    CHECK(e.code() == sluice::errc::ack_timeout);
+    run_until(context, [&] { return heard.has_value(); });
+    CHECK(heard->code == sluice::errc::ack_timeout);
+    const sluice::receipt r = run(context, producer.send("next"));
+    CHECK(r.outcome == sluice::outcome::persisted);
+    run(context, producer.close());
+}
+
+TEST_CASE("a server that lets in and drops at once is asked less and less often") {
+    asio::io_context context;
+    scripted_server server(context, [](scripted_peer& peer, unsigned n) -> asio::awaitable<void> {
+        const bool open = co_await peer.upgrade();
+        if (open && n >= 4) co_await peer.wait_for_end();
+    });
+    sluice::client client(context.get_executor(), {.url = server.websocket_url()});
+    std::vector<unsigned> attempts;
+    sluice::producer_observer observer;
+    observer.on_reconnect = [&](const sluice::failure&, unsigned n, std::chrono::milliseconds) {
+        attempts.push_back(n);
+    };
+    sluice::producer_options o = impatient();
+    o.reconnect = {1ms, 60s, 1.0};
+    sluice::producer producer(client, "orders", o, observer);
+    run(context, producer.open());
+    run_until(context, [&] { return attempts.size() == 4; });
+    CHECK(attempts == std::vector<unsigned>{1, 2, 3, 4});
+}

@@ -125,6 +125,38 @@ TEST_CASE("fail: what finds no room ends with queue_full, not inside the initiat
     run_until(f.context, [&] { return empty.called(); });
 }
 
+TEST_CASE("drop_newest and drop_oldest: so many wait, the others are dropped, counted and told") {
+    for (const auto policy : {sluice::when_full::drop_newest, sluice::when_full::drop_oldest}) {
+        CAPTURE(static_cast<int>(policy));
+        const bool newest = policy == sluice::when_full::drop_newest;
+        std::uint64_t told = 0;
+        sluice::producer_observer observer;
+        observer.on_drop = [&](std::uint64_t n) { told += n; };
+        sluice::producer_options o = window_of(2, policy);
+        o.max_waiting_messages = 3;
+        fixture f(o, observer);
+        const std::vector<sent> first = f.send(2, "a");
+        f.wait_for_frames(2);
+        const std::vector<sent> all = f.send(5, "b");
+        CHECK(fixture::called(all) == 0); // not inside the initiating call
+        run_until(f.context, [&] { return fixture::called(all) == 2 && told == 2; });
+        for (const std::size_t i : newest ? std::array{3u, 4u} : std::array{0u, 1u}) {
+            CHECK(all[i].error() == sluice::errc::dropped);
+            CHECK(all[i].error() == sluice::condition::retryable);
+            CHECK(all[i].value().outcome == sluice::outcome::not_sent);
+        }
+        CHECK(f.producer->stats().dropped == 2);
+        f.server.acknowledge(f.context, 2);
+        f.wait_for_frames(4);
+        f.server.acknowledge(f.context, 2);
+        f.wait_for_frames(5);
+        f.server.acknowledge(f.context, 1);
+        run_until(f.context, [&] { return fixture::called(all) == 5; });
+        CHECK(f.server.payloads == (newest ? std::vector<std::string>{"a0", "a1", "b0", "b1", "b2"}
+                                           : std::vector<std::string>{"a0", "a1", "b2", "b3", "b4"}));
+    }
+}
+
 TEST_CASE("try_push: as many as there is room for, and again when there is") {
     fixture f(window_of(2));
     std::vector<sent> results(4);

@@ -24,7 +24,7 @@ private:
 };
 
 struct counters {
-    counter accepted, persisted, duplicates, failed, pending_messages, pending_bytes, waiting_messages;
+    counter accepted, persisted, duplicates, failed, dropped, pending_messages, pending_bytes, waiting_messages;
     counter frames_written, frames_resent, writes, bytes_written, connections, connect_failures;
     latency_histogram latency;
 
@@ -34,6 +34,7 @@ struct counters {
         s.persisted = persisted.get();
         s.duplicates = duplicates.get();
         s.failed = failed.get();
+        s.dropped = dropped.get();
         s.pending_messages = pending_messages.get();
         s.pending_bytes = pending_bytes.get();
         s.waiting_messages = waiting_messages.get();

@@ -18,6 +18,7 @@
 #include <limits>
 #include <optional>
 #include <string>
+#include <utility>
 
 namespace sluice {
 inline namespace v1 {
@@ -76,10 +77,11 @@ public:
     void drain(instant now);
     /// Finishes the nodes whose links have arrived.
     void cancel_requested(instant now);
-    /// Ends every message: not sent, or maybe persisted. Who waits for the socket goes on waiting.
-    void cancel_all() { end_all(failure{errc::aborted, nullptr}); }
     /// Ends what is past its deadline. Without a connection the error tells why there is none.
     void expire(instant now);
+
+    /// How many messages `when_full` has dropped since the last call.
+    std::uint64_t take_dropped() noexcept { return std::exchange(newly_dropped_, 0); }
 
     bool arm() noexcept { return submitted_.arm(); }
 
@@ -100,6 +102,11 @@ public:
     /// It is gone. Unanswered messages keep their slots; those whose waiters left are given up.
     void lost(const failure& cause);
     bool is_open() const noexcept { return socket_.has_value(); }
+    /// This socket has brought an acknowledgement.
+    bool answered() const noexcept { return answered_; }
+    /// The socket answers, if at all, everything but the oldest message, whose waiter left long ago: as long again as
+    /// `send_timeout`. Asked at each tick.
+    bool overdue(instant now) noexcept;
 
     /// The next write: control frames, then what is to be sent again, then new messages while the window has room.
     /// Empty: nothing may be written now. The bytes stay where they are until the next call.
@@ -175,6 +182,7 @@ private:
     }
     void take_over(node* n, instant now);
     void accept(send_node* n, instant now);
+    void make_room();
     failure misfit(const message_view& m, std::uint64_t context) const;
     static void conclude(send_node* n, const failure& error, outcome o, node_list& done);
     static bool begin_completing(send_node* n) noexcept;
@@ -225,7 +233,11 @@ private:
     std::uint64_t unsure_from_ = all_sure;
     bool alone_ = false;        ///< this socket was opened with the proxy's batching off
     std::uint64_t old_end_ = 0; ///< the contexts below it were there before this socket
+    bool answered_ = false;
+    std::uint64_t stuck_ = all_sure; ///< the oldest context, found without a waiter
+    instant stuck_since_{};          ///< when it was found so
 
+    std::uint64_t newly_dropped_ = 0;
     bool closing_ = false;
     std::size_t closing_losses_ = 0;
     failure first_closing_loss_{};
@@ -233,6 +245,7 @@ private:
     failure ended_{};
     failure last_cause_{};
     failure timeout_{}, ack_timeout_{}; ///< shared by all that expire for the same cause
+    failure no_room_{};                 ///< shared by all that are dropped
     admission admission_;
     counters numbers_{};
     std::atomic<std::int64_t> last_sequence_id_{-1};

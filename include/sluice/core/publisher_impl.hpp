@@ -35,6 +35,10 @@ inline void publisher::take_over(node* n, instant now) {
             closing_ = true;
             closers_.push_back(n);
             break;
+        case node_kind::cancel:
+            end_all(failure{errc::aborted, nullptr});
+            n->finish(n, false);
+            break;
         case node_kind::admitted: break; // never submitted: it comes with its message
         }
         n = after;
@@ -68,6 +72,26 @@ inline void publisher::accept(send_node* n, instant now) {
     deadlines_.add(n, own);
     waiting_.push_back(n);
     ++waiting_messages_;
+    if (options_.when_full == when_full::drop_newest || options_.when_full == when_full::drop_oldest) make_room();
+}
+
+/// One message was put behind the others. The window's free places are counted as room: what is not encoded yet may
+/// still get into them.
+inline void publisher::make_room() {
+    const auto limit = static_cast<std::size_t>(options_.max_pending_messages) +
+                       static_cast<std::size_t>(options_.max_waiting_messages);
+    if (waiting_messages_ + window_.messages() <= limit) return;
+    node* victim = waiting_.back();
+    if (options_.when_full == when_full::drop_oldest)
+        for (victim = waiting_.front(); victim->kind != node_kind::message;) victim = victim->next;
+    numbers_.dropped.add();
+    ++newly_dropped_;
+    if (!no_room_)
+        no_room_ =
+            make_failure(errc::dropped, "max_pending_messages = " + std::to_string(options_.max_pending_messages) +
+                                            " are pending, and max_waiting_messages = " +
+                                            std::to_string(options_.max_waiting_messages) + " wait behind them");
+    abandon(as_send(victim), no_room_);
 }
 
 /// What can never be sent fails alone, before it is written.

@@ -26,6 +26,7 @@ inline void publisher::opened(web::bytes_view upgrade_surplus) {
     old_end_ = window_.next();
     holding_ = false;
     unsure_from_ = all_sure;
+    answered_ = false;
     last_cause_ = timeout_ = ack_timeout_ = failure{};
     numbers_.connections.add();
     finish_openers({});
@@ -56,6 +57,17 @@ inline void publisher::lost(const failure& cause) {
     holding_ = false;
     unsure_from_ = all_sure;
     refresh();
+}
+
+inline bool publisher::overdue(instant now) noexcept {
+    const window::slot* const s = window_.find(window_.oldest());
+    if (!socket_ || !s || s->state != window::slot_state::tombstone) {
+        stuck_ = all_sure;
+        return false;
+    }
+    if (std::exchange(stuck_, window_.oldest()) != window_.oldest()) stuck_since_ = now;
+    constexpr std::chrono::milliseconds without_limit{30'000};
+    return now - stuck_since_ >= (options_.send_timeout.count() != 0 ? options_.send_timeout : without_limit);
 }
 
 inline web::bytes_view publisher::encode() {
@@ -201,6 +213,7 @@ inline bool publisher::persisted(const pulsar::acknowledgement& ack, instant now
 
 inline void publisher::stored(window::slot& s, const pulsar::acknowledgement& ack, outcome o, instant now) {
     static const failure none;
+    answered_ = true;
     const std::int64_t number = number_of(ack.context);
     if (number > last_sequence_id_.load(std::memory_order_relaxed))
         last_sequence_id_.store(number, std::memory_order_relaxed);

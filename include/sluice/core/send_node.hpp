@@ -23,6 +23,7 @@ enum class node_kind : std::uint8_t {
     flush,   ///< a `marker_node`: completes when what was sent before it has completed
     open,    ///< a `marker_node`: completes when the socket is open, or never will be
     close,   ///< a `marker_node`: what was sent before it drains, what comes after it fails
+    cancel,  ///< a plain `node`: every message before it ends; it is destroyed, not completed
     admitted ///< the waiter of a `push`, completed when its message has got room
 };
 
@@ -51,6 +52,7 @@ public:
 
     bool empty() const noexcept { return first_ == nullptr; }
     node* front() const noexcept { return first_; }
+    node* back() const noexcept { return last_; }
 
     void push_back(node* n) noexcept {
         n->next = nullptr;

@@ -51,7 +51,7 @@ public:
     bool wants_fresh_credential() const noexcept { return fresh_credential_; }
     /// For `step::wait`.
     std::chrono::milliseconds delay() const noexcept { return delay_; }
-    /// Failed attempts since the socket was last open.
+    /// Failed attempts since a socket last worked.
     unsigned attempts() const noexcept { return attempts_; }
 
     void succeeded() noexcept {
@@ -63,7 +63,6 @@ public:
         case step::connect: step_ = step::upgrade; break;
         case step::upgrade:
             step_ = step::open;
-            attempts_ = 0;
             fresh_credential_ = false;
             break;
         case step::open:
@@ -72,9 +71,11 @@ public:
     }
 
     /// The step under way failed, or the open socket was lost. `random`: 64 random bits for the jitter. `renewable`:
-    /// another credential can be had.
-    verdict failed(const failure& f, std::uint64_t random, bool renewable) noexcept {
+    /// another credential can be had. `worked`: of an open socket, that it was of use. A server that lets everybody in
+    /// and drops them at once is asked less and less often, as one that lets nobody in.
+    verdict failed(const failure& f, std::uint64_t random, bool renewable, bool worked = false) noexcept {
         const bool was_open = step_ == step::open;
+        if (was_open && worked) attempts_ = 0;
         verdict v = was_open ? verdict::retry : judge(f, fresh_credential_);
         // A one-time password that came too late is refused like a credential: another one is had with the same.
         const bool one_time = step_ == step::upgrade && needs_.one_time_password;

@@ -54,6 +54,12 @@ public:
         co_return co_await authority_->ensure(http_, service_.api, tls(), fresh);
     }
 
+    /// Sockets are opened with a one-time password instead of the credential.
+    bool wants_one_time_password() const noexcept {
+        return service_.dialect == dialect::gdn && config_.socket_auth == socket_auth::otp &&
+               !std::holds_alternative<no_auth>(config_.auth);
+    }
+
     /// Another credential can be had if this one is refused.
     bool renewable() const noexcept { return authority_ && authority_->renewable(); }
 

@@ -6,7 +6,9 @@
 #include <sluice/core/keep_alive.hpp>
 #include <sluice/core/publisher.hpp>
 #include <sluice/core/session.hpp>
+#include <sluice/core/write_watch.hpp>
 #include <sluice/io/client_core.hpp>
+#include <sluice/io/delay.hpp>
 #include <sluice/io/inbox.hpp>
 #include <sluice/io/link.hpp>
 #include <sluice/io/news.hpp>
@@ -64,9 +66,10 @@ public:
           client_(std::move(client)),
           stream_name_(std::move(stream)),
           compression_(compression),
-          session_({client_->service().ask_region, wants_otp(*client_)}, options_.reconnect),
+          session_({client_->service().ask_region, client_->wants_one_time_password()}, options_.reconnect),
           link_(strand_, options_.connect_timeout),
           keep_alive_(options_.ping_interval),
+          write_watch_(options_.write_timeout),
           ticker_(strand_, tick_of(options_.send_timeout), options_.ping_interval) {}
 
     ~driver() override {
@@ -83,16 +86,6 @@ public:
     bool takes_messages() const noexcept {
         const producer_state s = state();
         return s != producer_state::draining && s != producer_state::closed && s != producer_state::failed;
-    }
-
-    /// Ends every send under way with `operation_aborted`; the producer goes on.
-    void cancel() {
-        asio::post(strand_, [self = this->shared_from_this()] {
-            if (self->over_) return;
-            self->publisher_.drain(io::now<Traits>());
-            self->publisher_.cancel_all();
-            self->settle();
-        });
     }
 
     /// The producer's handle is gone.
@@ -116,10 +109,6 @@ public:
 private:
     using step = core::session::step;
 
-    static bool wants_otp(const client_type& c) {
-        return c.service().dialect == dialect::gdn && c.config().socket_auth == socket_auth::otp &&
-               !std::holds_alternative<no_auth>(c.config().auth);
-    }
     static std::int64_t first_sequence_id(const producer_options& o) {
         if (o.initial_sequence_id) return *o.initial_sequence_id + 1;
         // Never a number that an earlier run may have used: the broker would drop it as a repeat.
@@ -151,8 +140,16 @@ private:
         start_ticking();
     }
 
+    /// Something was submitted that cannot wait until the writer wakes.
+    void look() {
+        if (over_) return;
+        publisher_.drain(io::now<Traits>());
+        settle();
+    }
+
     /// Finished nodes go to their handlers; a close that has drained goes on.
     void deliver() {
+        if (const std::uint64_t n = publisher_.take_dropped(); n != 0) news_.tell(&producer_observer::on_drop, n);
         post_completions(publisher_.take_finished());
         if (!over_ && publisher_.closing()) close_if_drained();
     }
@@ -228,7 +225,10 @@ private:
             case step::connect: f = co_await connect(); break;
             case step::upgrade: f = co_await upgrade(); break;
             case step::open: f = co_await read(); break;
-            case step::wait: f = co_await delay(session_.delay()); break;
+            case step::wait:
+                co_await delay<timer_type>(strand_, session_.delay());
+                f = {};
+                break;
             case step::stop: co_return;
             }
             if (over_) co_return;
@@ -257,10 +257,13 @@ private:
             client_->forget_region();
         }
         if (!renumbering) client_->forget_connections();
+        // One that lived longer than any delay was of use, though it may have had nothing to carry.
+        const bool worked = was_open && (renumbering || publisher_.answered() ||
+                                         io::now<Traits>() - opened_at_ >= options_.reconnect.maximum);
         link_.close();
         publisher_.lost(f);
         if (publisher_.closing() && publisher_.drained()) return finish(closed_failure(), {});
-        const core::verdict v = session_.failed(f, random_bits<Traits>(), client_->renewable());
+        const core::verdict v = session_.failed(f, random_bits<Traits>(), client_->renewable(), worked);
         if (v == core::verdict::fatal) return finish(f, f);
         const auto wait = v == core::verdict::retry ? session_.delay() : std::chrono::milliseconds(0);
         if (renumbering) session_.succeeded(); // no waiting: the server did nothing wrong
@@ -284,25 +287,18 @@ private:
         said.batching_enabled = a.batching;
         std::string target = pulsar::producer_target(client_->service().dialect, place_.topic, said, compression_,
                                                      a.initial_sequence_id, std::exchange(otp_, {}));
-        std::string authorization = wants_otp(*client_) ? std::string() : place_.authorization;
+        std::string authorization = client_->wants_one_time_password() ? std::string() : place_.authorization;
         handshake_result r = co_await link_.upgrade(std::move(target), std::move(authorization));
         if (!r.error) publisher_.opened(r.surplus.view());
         co_return r.error;
-    }
-
-    task<strand_type, failure> delay(std::chrono::milliseconds d) {
-        timer_type timer(strand_);
-        timer.expires_after(d);
-        std::error_code ec;
-        co_await timer.async_wait(into<strand_type>(ec));
-        co_return failure{};
     }
 
     /// Reads until the socket is of no more use, and says why.
     task<strand_type, failure> read() {
         const auto stream = link_.stream();
         std::size_t room = 4096;
-        keep_alive_.heard(io::now<Traits>());
+        opened_at_ = io::now<Traits>();
+        keep_alive_.heard(opened_at_);
         stall_ = {}; // of an earlier socket, which ended for another reason first
         set_state(publisher_.closing() ? producer_state::draining : producer_state::open);
         news_.tell(&producer_observer::on_open);
@@ -367,9 +363,12 @@ private:
             }
             writing_ = true;
             std::error_code ec;
-            for (std::size_t sent = 0; sent < batch.size() && !ec;)
+            for (std::size_t sent = 0; sent < batch.size() && !ec;) {
+                write_watch_.moved(io::now<Traits>());
                 sent += co_await stream->async_write_some(asio::buffer(batch.data() + sent, batch.size() - sent),
                                                           into<strand_type>(ec));
+            }
+            write_watch_.done();
             writing_ = false;
             if (ec) stream->close(); // the reader sees it, and knows more
         }
@@ -407,7 +406,7 @@ private:
         publisher_.drain(now);
         publisher_.cancel_requested(now);
         publisher_.expire(now);
-        keep_alive(now);
+        watch(now);
         settle();
         if (over_) return;
         if (publisher_.closing() && now >= close_deadline_) {
@@ -435,21 +434,29 @@ private:
         }
     }
 
-    void keep_alive(core::instant now) {
+    /// Is the open socket still of use?
+    void watch(core::instant now) {
+        using verdict = core::keep_alive::verdict;
         if (!publisher_.is_open()) return;
-        switch (keep_alive_.check(now)) {
-        case core::keep_alive::verdict::fine: return;
-        case core::keep_alive::verdict::ping:
+        const verdict v = keep_alive_.check(now);
+        if (v == verdict::ping) {
             publisher_.ping();
             writer_.wake();
-            return;
-        case core::keep_alive::verdict::gone: {
+        } else if (v == verdict::gone) {
             const auto silence = (now - keep_alive_.last_heard()) / std::chrono::milliseconds(1);
-            stall_ = make_failure(errc::pong_timeout, "nothing heard for " + std::to_string(silence) + " ms");
-            link_.close();
-            return;
+            give_up(make_failure(errc::pong_timeout, "nothing heard for " + std::to_string(silence) + " ms"));
+        } else if (write_watch_.stalled(now)) {
+            give_up(make_failure(errc::write_stalled, "no byte written for write_timeout = " +
+                                                          std::to_string(options_.write_timeout.count()) + " ms"));
+        } else if (publisher_.overdue(now)) {
+            give_up(make_failure(errc::ack_timeout, "the oldest message has no answer, long after its send_timeout"));
         }
-        }
+    }
+
+    /// The socket is of no more use, though it is open: the reader sees it closed, and tells why.
+    void give_up(failure why) {
+        stall_ = std::move(why);
+        link_.close();
     }
 
     using base::armed_self_;
@@ -470,6 +477,8 @@ private:
     std::string otp_{};
     link<strand_type, Traits> link_;
     core::keep_alive keep_alive_;
+    core::write_watch write_watch_;
+    core::instant opened_at_{};
     wakeup writer_{};
     ticker<timer_type> ticker_;
     asio::cancellation_signal stop_{};

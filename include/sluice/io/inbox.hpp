@@ -16,7 +16,7 @@ namespace sluice {
 inline namespace v1 {
 namespace io {
 
-/// The base of `Driver`, which offers `woken()` and `settle()`, both for the strand.
+/// The base of `Driver`, which offers `woken()`, `settle()` and `look()`, all for the strand.
 ///
 /// Every function here is for any thread, lock-free but for the posts. `submit` posts only if the strand sleeps.
 template <class Driver, class Executor, class Traits>
@@ -43,6 +43,20 @@ public:
         }
         case core::accumulator::pushed::closed: refuse(first); return;
         }
+    }
+
+    /// Ends every send and push that was made before: it takes its place in the queue behind them.
+    void cancel() {
+        struct everything : core::node {
+            everything() noexcept {
+                kind = core::node_kind::cancel;
+                finish = [](core::node* n, bool) { delete static_cast<everything*>(n); };
+            }
+        };
+        const auto self = this->shared_from_this();
+        core::node* const n = new everything;
+        submit(n, n);
+        asio::post(strand_, [self] { self->look(); }); // the queue wakes nobody while messages wait for room
     }
 
     /// A cancellation slot has spoken for this node, and moved it from idle to requested.
@@ -115,6 +129,8 @@ private:
                 core::send_node* const m = core::as_send(n);
                 if (m->counted) publisher_.give_back();
                 publisher_.refuse(m, why, refused);
+            } else if (n->kind == core::node_kind::cancel) {
+                n->finish(n, false); // nothing is left to cancel
             } else {
                 core::as_marker(n)->error = n->kind == core::node_kind::open ? why : failure{};
                 refused.push_back(n);
