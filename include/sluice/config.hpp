@@ -2,6 +2,7 @@
 // What can be set: the client's configuration and the producer's options, with the vendor's names and defaults.
 #pragma once
 
+#include <sluice/byte_budget.hpp>
 #include <sluice/codec.hpp>
 #include <sluice/credentials.hpp>
 #include <sluice/error.hpp>
@@ -9,6 +10,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 
@@ -98,6 +100,7 @@ struct producer_options {
     sluice::when_full when_full = when_full::suspend;
     int max_waiting_messages = 1000;             ///< behind the window, where `when_full` drops; 0 .. 1,000,000
     std::size_t max_pending_bytes = 64u << 20;   ///< payload bytes written and unacknowledged, 1 KiB or more
+    std::shared_ptr<byte_budget> budget{};       ///< shared with other producers, beside `max_pending_bytes`
     std::size_t max_frame_bytes = 1u << 20;      ///< a message's JSON text; the proxy closes the socket over its limit
     std::size_t batching_max_bytes = 128u << 10; ///< frames gathered into one write, 4 KiB .. 16 MiB
     std::chrono::milliseconds ping_interval{30'000};   ///< of silence; 0: none

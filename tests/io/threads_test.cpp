@@ -104,6 +104,39 @@ TEST_CASE("eight threads send, push and try to push on one producer") {
     check_order(s.gateway, senders, each);
 }
 
+TEST_CASE("producers of two contexts share a budget; one context ends while the others wait") {
+    constexpr std::size_t each = 3000;
+    stage s(2);
+    const auto budget = std::make_shared<sluice::byte_budget>(2000);
+    sluice::producer_options o = impatient();
+    o.budget = budget;
+    countdown answers(3 * each);
+    std::atomic<std::size_t> failed{0};
+    std::atomic<bool> over{false};
+    const auto note = [&](std::error_code ec, const sluice::receipt&) {
+        if (ec) ++failed;
+        if (budget->used() > budget->limit() + 4 * 200) over = true; // by one message of each
+        answers.arrive();
+    };
+    sluice::client client(s.pool.get_executor(), config_for(s.gateway, sluice::dialect::gdn));
+    std::vector<sluice::producer> producers;
+    for (const char* name : {"a", "b", "c"}) producers.emplace_back(client, name, o);
+    {
+        asio::thread_pool short_lived(1);
+        sluice::client other(short_lived.get_executor(), config_for(s.gateway, sluice::dialect::gdn));
+        sluice::producer fourth(other, "d", o);
+        for (std::size_t i = 0; i < each; ++i) {
+            for (sluice::producer& p : producers) p.async_send(std::string(200, 'x'), note);
+            fourth.async_send(std::string(200, 'x'), [](std::error_code, const sluice::receipt&) {});
+        }
+    }
+    answers.wait();
+    CHECK(failed == 0);
+    CHECK_FALSE(over);
+    for (sluice::producer& p : producers) p.async_close(asio::use_future).get();
+    CHECK(budget->used() == 0);
+}
+
 TEST_CASE("four threads send while connections are cut") {
     constexpr std::size_t senders = 4, each = 2000;
     stage s(3);

@@ -302,6 +302,7 @@ TEST_CASE("a server that leaves one message unanswered for ever is left, and the
     sluice::producer_options o = impatient();
     o.send_timeout = 40ms;
     o.max_pending_messages = 1;
+    o.ping_interval = 0ms; // this server answers none
     asio::io_context context;
     scripted_server server(context, first([](scripted_peer& peer) -> asio::awaitable<void> {
                                const bool open = co_await peer.upgrade();

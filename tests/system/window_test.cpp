@@ -89,6 +89,31 @@ TEST_CASE("max_pending_bytes bounds the payloads, and one that is larger goes al
     run_until(f.context, [&] { return fixture::called(all) == 4; });
 }
 
+TEST_CASE("a budget that two producers share: one's acknowledgements are the other's room") {
+    sluice::producer_options o = impatient();
+    o.budget = std::make_shared<sluice::byte_budget>(1000);
+    fixture a(o);
+    sluice::client client(a.context.get_executor(), {.url = a.server.server.websocket_url()});
+    holding_server other(a.context);
+    sluice::client other_client(a.context.get_executor(), {.url = other.server.websocket_url()});
+    sluice::producer b(other_client, "orders", o);
+    std::vector<sent> all(3);
+    a.producer->async_send(std::string(900, 'a'), all[0]);
+    a.wait_for_frames(1);
+    b.async_send(std::string(100, 'b'), all[1]);
+    b.async_send(std::string(200, 'c'), all[2]);
+    run_until(a.context, [&] { return other.payloads.size() == 1; });
+    run_ready(a.context);
+    CHECK(other.payloads.size() == 1);
+    CHECK(o.budget->used() == 1000);
+    a.server.acknowledge(a.context, 1);
+    run_until(a.context, [&] { return other.payloads.size() == 2; });
+    other.acknowledge(a.context, 2);
+    run_until(a.context, [&] { return fixture::called(all) == 3; });
+    for (const sent& s : all) CHECK(s.value().outcome == sluice::outcome::persisted);
+    CHECK(o.budget->used() == 0);
+}
+
 TEST_CASE("fail: what finds no room ends with queue_full, not inside the initiating call") {
     fixture f(window_of(3, sluice::when_full::fail));
     const std::vector<sent> all = f.send(5);

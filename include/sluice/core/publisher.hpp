@@ -44,6 +44,9 @@ public:
           window_(static_cast<std::size_t>(options.max_pending_messages), options.max_pending_bytes),
           batch_(options.batching_max_bytes),
           admission_(static_cast<std::size_t>(std::max(options.max_pending_messages, 1))) {}
+    publisher(const publisher&) = delete;
+    publisher& operator=(const publisher&) = delete;
+    ~publisher() { return_budget(); }
 
     // --- any thread
 
@@ -168,6 +171,8 @@ public:
 
     /// This socket cannot go on, and nothing is in flight any more: it is to be reopened.
     bool wants_reopen() const noexcept { return holding_ && window_.oldest() >= cursor_; }
+    /// The shared budget has not so many bytes, which the next message needs; 0: it is not short.
+    std::size_t short_of_budget() const noexcept { return short_of_budget_; }
     /// Gives memory back. Not the socket's: a read into `prepare`'s room may be under way.
     void idle() noexcept {
         batch_.idle();
@@ -192,6 +197,8 @@ private:
     bool append_again(std::uint64_t context);
     bool append_new(send_node* n);
     void append_frame(const message_view& m, std::uint64_t context, std::size_t text);
+    bool afford(std::size_t bytes) noexcept;
+    void return_budget();
     void reject_largest(const failure& closed);
     static outcome outcome_of(errc refusal, std::uint32_t attempts) noexcept;
     failure acknowledged(const pulsar::acknowledgement& ack, instant now);
@@ -219,6 +226,8 @@ private:
     std::size_t waiting_messages_ = 0;
     std::size_t live_messages_ = 0; ///< in the window, with a waiter
     window window_;
+    std::size_t granted_ = 0;         ///< taken from the shared budget: as much as is in the window, between two calls
+    std::size_t short_of_budget_ = 0; ///< see there
     deadlines deadlines_{};
     node_list finished_{};
     node_list flushes_{}, openers_{}, closers_{};

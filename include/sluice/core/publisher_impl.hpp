@@ -269,6 +269,7 @@ inline void publisher::settle_markers() {
 /// What follows from any change: markers that are due, and the numbers that other threads read.
 inline void publisher::refresh(std::size_t taken_over) {
     settle_markers();
+    if (granted_ > window_.bytes()) options_.budget->give_back(granted_ - std::exchange(granted_, window_.bytes()));
     admission_.hold(waiting_messages_ + window_.messages(), taken_over);
     numbers_.pending_messages.set(window_.messages());
     numbers_.pending_bytes.set(window_.bytes());
@@ -299,6 +300,7 @@ inline bool publisher::close_accumulator(instant now) {
     const accumulator::remainder rest = submitted_.close();
     take_over(rest.first, now);
     cancel_requested(now);
+    return_budget(); // nothing is written any more
     return rest.was_armed;
 }
 

@@ -72,6 +72,7 @@ inline bool publisher::overdue(instant now) noexcept {
 
 inline web::bytes_view publisher::encode() {
     batch_.begin();
+    short_of_budget_ = 0;
     if (!socket_) return {};
     if (const web::bytes_view control = socket_->output(); !control.empty()) {
         batch_.arena().append(control);
@@ -97,8 +98,8 @@ inline web::bytes_view publisher::encode() {
     if (!out.empty()) {
         numbers_.writes.add();
         numbers_.bytes_written.add(out.size());
-        refresh();
     }
+    if (!out.empty() || granted_ > window_.bytes()) refresh();
     return out;
 }
 
@@ -123,6 +124,7 @@ inline bool publisher::append_new(send_node* n) {
     }
     const std::size_t frame = text + web::frame_header_size(text, true);
     if (!window_.has_room(1, m.payload().size()) || !batch_.has_room(frame)) return false;
+    if (!afford(m.payload().size())) return false;
     const std::uint64_t context = window_.open(1, m.payload().size()); // may throw: the message still waits then
     waiting_.remove(n);
     --waiting_messages_;
@@ -136,6 +138,24 @@ inline bool publisher::append_new(send_node* n) {
     append_frame(m, context, text);
     if (n->waiter) finished_.push_back(std::exchange(n->waiter, nullptr));
     return true;
+}
+
+/// Bytes are taken from the shared budget for many messages at once; what is left over goes back at the end of the
+/// batch.
+inline bool publisher::afford(std::size_t bytes) noexcept {
+    if (!options_.budget) return true;
+    const std::size_t spare = granted_ - window_.bytes();
+    if (spare >= bytes) return true;
+    const std::size_t missing = bytes - spare;
+    std::size_t got = options_.budget->take(missing, std::max(missing, options_.batching_max_bytes));
+    if (got == 0 && window_.messages() == 0) options_.budget->exceed(got = missing);
+    if (got == 0) short_of_budget_ = missing;
+    granted_ += got;
+    return got != 0;
+}
+
+inline void publisher::return_budget() {
+    if (granted_ != 0) options_.budget->give_back(std::exchange(granted_, 0));
 }
 
 inline void publisher::append_frame(const message_view& m, std::uint64_t context, std::size_t text) {

@@ -7,6 +7,7 @@
 #include <sluice/core/publisher.hpp>
 #include <sluice/core/session.hpp>
 #include <sluice/core/write_watch.hpp>
+#include <sluice/io/budget_wait.hpp>
 #include <sluice/io/client_core.hpp>
 #include <sluice/io/delay.hpp>
 #include <sluice/io/inbox.hpp>
@@ -56,12 +57,15 @@ public:
             static_cast<asio::execution_context&>(asio::query(executor, asio::execution::context)));
         self->service_->add(self);
         self->armed_self_ = self; // the accumulator starts armed
+        self->budget_.listen([weak = std::weak_ptr(self)] {
+            if (const auto awake = weak.lock()) awake->writer_.wake();
+        });
         return self;
     }
 
     driver(const Executor& executor, std::shared_ptr<client_type> client, std::string stream, producer_options options,
            compression_type compression, producer_observer observer)
-        : base(executor, options, first_sequence_id(options)),
+        : base(executor, std::move(options)),
           news_(executor, std::move(observer)),
           client_(std::move(client)),
           stream_name_(std::move(stream)),
@@ -70,6 +74,7 @@ public:
           link_(strand_, options_.connect_timeout),
           keep_alive_(options_.ping_interval),
           write_watch_(options_.write_timeout),
+          budget_(strand_, options_.budget),
           ticker_(strand_, tick_of(options_.send_timeout), options_.ping_interval) {}
 
     ~driver() override {
@@ -100,6 +105,7 @@ public:
     void context_shutdown() noexcept override {
         context_gone_ = true;
         over_ = true;
+        budget_.silence();
         const auto self = std::move(armed_self_); // both die after everything below
         const auto other = std::move(awaiting_self_);
         publisher_.destroy_all();
@@ -108,12 +114,6 @@ public:
 
 private:
     using step = core::session::step;
-
-    static std::int64_t first_sequence_id(const producer_options& o) {
-        if (o.initial_sequence_id) return *o.initial_sequence_id + 1;
-        // Never a number that an earlier run may have used: the broker would drop it as a repeat.
-        return o.deduplicate ? static_cast<std::int64_t>(Traits::wall_clock().count()) : 0;
-    }
 
     // --- start, settle, finish
 
@@ -357,6 +357,7 @@ private:
                     stall_ = failure{errc::aborted, nullptr};
                     stream->close();
                 }
+                budget_.wait(publisher_.short_of_budget());
                 park();
                 co_await writer_.async_wait(asio::use_awaitable_t<strand_type>());
                 continue;
@@ -478,6 +479,7 @@ private:
     link<strand_type, Traits> link_;
     core::keep_alive keep_alive_;
     core::write_watch write_watch_;
+    budget_wait<strand_type> budget_;
     core::instant opened_at_{};
     wakeup writer_{};
     ticker<timer_type> ticker_;

@@ -98,11 +98,11 @@ public:
     }
 
 protected:
-    inbox(const Executor& executor, producer_options options, std::int64_t first_sequence_id)
+    inbox(const Executor& executor, producer_options options)
         : executor_(executor),
           strand_(executor),
           options_(std::move(options)),
-          publisher_(options_, first_sequence_id, {nullptr, &fill_random<Traits>}) {}
+          publisher_(options_, first_sequence_id(options_), {nullptr, &fill_random<Traits>}) {}
     ~inbox() = default;
 
     void post_completions(core::node_list done) {
@@ -119,6 +119,12 @@ protected:
     std::shared_ptr<Driver> awaiting_self_{};
 
 private:
+    static std::int64_t first_sequence_id(const producer_options& o) {
+        if (o.initial_sequence_id) return *o.initial_sequence_id + 1;
+        // Never a number that an earlier run may have used: the broker would drop it as a repeat.
+        return o.deduplicate ? static_cast<std::int64_t>(Traits::wall_clock().count()) : 0;
+    }
+
     /// What a closed accumulator gave back.
     void refuse(core::node* first) {
         core::node_list refused;
