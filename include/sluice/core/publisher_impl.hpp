@@ -269,7 +269,8 @@ inline void publisher::settle_markers() {
 /// What follows from any change: markers that are due, and the numbers that other threads read.
 inline void publisher::refresh(std::size_t taken_over) {
     settle_markers();
-    if (granted_ > window_.bytes()) options_.budget->give_back(granted_ - std::exchange(granted_, window_.bytes()));
+    if (const std::size_t kept = window_.bytes(); granted_ > kept)
+        options_.budget->give_back(std::exchange(granted_, kept) - kept);
     admission_.hold(waiting_messages_ + window_.messages(), taken_over);
     numbers_.pending_messages.set(window_.messages());
     numbers_.pending_bytes.set(window_.bytes());
