@@ -155,6 +155,8 @@ public:
     }
     /// Every message that was accepted has been answered.
     bool drained() const noexcept { return messages() == 0 && !awaits_cancels(); }
+    /// Frames are written and unanswered, of messages that nobody waits for too.
+    bool unanswered() const noexcept { return !window_.empty(); }
     bool has_deadlines() const noexcept { return !deadlines_.empty() || !openers_.empty(); }
     /// Messages wait for room, or for a socket: new ones need not wake anybody.
     bool blocked() const noexcept { return !waiting_.empty() || holding_; }

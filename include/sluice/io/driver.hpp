@@ -421,8 +421,8 @@ private:
         }
         // Not armed (a write is stalled, say), the accumulator wakes nobody: what is sent meanwhile is taken over by
         // ticks.
-        const bool outstanding =
-            publisher_.messages() != 0 || publisher_.has_deadlines() || publisher_.closing() || !wake_due_;
+        const bool outstanding = publisher_.waiting() != 0 || publisher_.unanswered() || publisher_.has_deadlines() ||
+                                 publisher_.closing() || !wake_due_;
         // One fast tick more than needed: a producer that sends now and then starts no timer each time.
         if (outstanding || busy_) {
             busy_ = outstanding;
