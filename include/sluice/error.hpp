@@ -8,6 +8,7 @@
 #include <string_view>
 #include <system_error>
 #include <utility>
+#include <vector>
 
 namespace sluice {
 inline namespace v1 {
@@ -242,13 +243,14 @@ inline std::error_condition make_error_condition(condition c) noexcept {
 
 /// What is known beside the code. Secrets (keys, tokens, one-time passwords) never get here.
 struct error_details {
-    std::string text;        ///< which thing, which value, what is allowed; or the server's own text
-    std::string request_id;  ///< `x-gdn-requestid`: support asks for it
-    int http_status = 0;     ///< 0 where no HTTP answer was had
-    int close_code = 0;      ///< WebSocket close code, 0 where none came
-    unsigned attempts = 0;   ///< connections tried since the last success
-    std::error_code cause{}; ///< what lies below: the last connection error of a message that timed out
-    long retry_after_s = -1; ///< `Retry-After` in seconds, -1 where the server did not say
+    std::string text;                       ///< which thing, which value, what is allowed; or the server's own text
+    std::string request_id;                 ///< `x-gdn-requestid`: support asks for it
+    int http_status = 0;                    ///< 0 where no HTTP answer was had
+    int close_code = 0;                     ///< WebSocket close code, 0 where none came
+    unsigned attempts = 0;                  ///< to get a socket that works, in a row
+    std::error_code cause{};                ///< what lies below: the last connection error of a message that timed out
+    long retry_after_s = -1;                ///< `Retry-After` in seconds, -1 where the server did not say
+    std::vector<std::error_code> history{}; ///< how the last of these attempts ended, at most 8, the oldest first
 };
 
 /// A code with its details: how failures travel inside the library. Default constructed: no failure.

@@ -173,9 +173,31 @@ TEST_CASE("session: delays grow from failure to failure and begin anew behind a 
     CHECK(s.delay() == 1600ms);
     CHECK(s.attempts() == 5);
     go_to(s, step::open);
-    s.failed(because(errc::connection_closed), highest, true, true);
+    s.worked();
+    s.failed(because(errc::connection_closed), highest, true);
     CHECK(s.delay() == 100ms);
     CHECK(s.attempts() == 1);
+}
+
+TEST_CASE("session: who waits is told of the attempts before") {
+    session s({false, false}, {});
+    const auto fail = [&](errc e) {
+        const failure f = s.told(because(e));
+        s.failed(f, lowest, true);
+        return f;
+    };
+    const failure first = fail(errc::resolve_failed);
+    CHECK(first.code == errc::resolve_failed);
+    CHECK(first.details->attempts == 1);
+    CHECK(first.details->history == std::vector<std::error_code>{errc::resolve_failed});
+    const failure second = fail(errc::conflict);
+    CHECK(second.details->attempts == 2);
+    CHECK(second.details->history == std::vector<std::error_code>{errc::resolve_failed, errc::conflict});
+    for (int i = 0; i < 10; ++i) fail(errc::throttled);
+    CHECK(s.told(because(errc::throttled)).details->history ==
+          std::vector<std::error_code>(8, make_error_code(errc::throttled)));
+    s.worked();
+    CHECK(fail(errc::connection_closed).details->history == std::vector<std::error_code>{errc::connection_closed});
 }
 
 TEST_CASE("session: Retry-After is a floor, up to an hour") {

@@ -122,6 +122,9 @@ TEST_CASE("what is tried again ends at send_timeout, with the last cause in its 
     CHECK(e.details().cause == sluice::errc::conflict);
     CHECK(e.details().http_status == 409);
     CHECK(e.details().attempts >= 1);
+    CHECK(!e.details().history.empty());
+    CHECK(e.details().history.size() <= 8);
+    for (const std::error_code& ended : e.details().history) CHECK(ended == sluice::errc::conflict);
     CHECK(contains(e.what(), "the name is taken"));
     CHECK(producer.state() == sluice::producer_state::connecting);
     const sluice::error open = error_of(context, producer.open());

@@ -6,8 +6,11 @@
 #include <sluice/error.hpp>
 
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
+#include <system_error>
 #include <utility>
+#include <vector>
 
 namespace sluice {
 inline namespace v1 {
@@ -21,13 +24,6 @@ enum class verdict { retry, fresh_credential, fatal };
 inline verdict judge(const failure& f, bool credential_is_fresh) noexcept {
     if (f.code == errc::unauthorized) return credential_is_fresh ? verdict::fatal : verdict::fresh_credential;
     return f.code == condition::fatal ? verdict::fatal : verdict::retry;
-}
-
-/// With the number of attempts since the last success, of which this was the last.
-inline failure counted(const failure& f, unsigned attempts) {
-    error_details d = f.details ? *f.details : error_details();
-    d.attempts = attempts;
-    return make_failure(f.code, std::move(d));
 }
 
 /// credential -> region -> OTP -> connect -> upgrade -> open -> (lost: credential again) ... -> closed
@@ -70,12 +66,26 @@ public:
         }
     }
 
+    /// The open socket was of use. A server that lets everybody in and drops them at once is asked less and less often,
+    /// as one that lets nobody in.
+    void worked() noexcept { attempts_ = 0; }
+
+    /// A failure as those who wait are told it: one of how many, and how the ones before it ended.
+    failure told(const failure& f) {
+        error_details d = f.details ? *f.details : error_details();
+        d.attempts = attempts_ + 1;
+        if (attempts_ == 0) history_.clear();
+        constexpr std::size_t longest = 8;
+        if (history_.size() == longest) history_.erase(history_.begin());
+        history_.push_back(f.code);
+        d.history = history_;
+        return make_failure(f.code, std::move(d));
+    }
+
     /// The step under way failed, or the open socket was lost. `random`: 64 random bits for the jitter. `renewable`:
-    /// another credential can be had. `worked`: of an open socket, that it was of use. A server that lets everybody in
-    /// and drops them at once is asked less and less often, as one that lets nobody in.
-    verdict failed(const failure& f, std::uint64_t random, bool renewable, bool worked = false) noexcept {
+    /// another credential can be had.
+    verdict failed(const failure& f, std::uint64_t random, bool renewable) noexcept {
         const bool was_open = step_ == step::open;
-        if (was_open && worked) attempts_ = 0;
         verdict v = was_open ? verdict::retry : judge(f, fresh_credential_);
         // A one-time password that came too late is refused like a credential: another one is had with the same.
         const bool one_time = step_ == step::upgrade && needs_.one_time_password;
@@ -110,6 +120,7 @@ private:
     step step_ = step::credential;
     bool fresh_credential_ = false;
     unsigned attempts_ = 0;
+    std::vector<std::error_code> history_{};
     std::chrono::milliseconds delay_{};
 };
 

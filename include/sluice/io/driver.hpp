@@ -247,8 +247,12 @@ private:
 
     void step_failed(const failure& cause) {
         const bool was_open = session_.next() == step::open;
-        const failure f = was_open ? cause : core::counted(cause, session_.attempts() + 1);
-        const bool renumbering = was_open && f.code == errc::aborted;
+        const bool renumbering = was_open && cause.code == errc::aborted;
+        // One that lived longer than any delay was of use, though it may have had nothing to carry.
+        if (was_open &&
+            (renumbering || publisher_.answered() || io::now<Traits>() - opened_at_ >= options_.reconnect.maximum))
+            session_.worked();
+        const failure f = renumbering ? cause : session_.told(cause);
         if (was_open) {
             if (closing_socket_) return finish(closed_failure(), {});
             if (!renumbering) news_.tell(&producer_observer::on_disconnect, f);
@@ -257,13 +261,10 @@ private:
             client_->forget_region();
         }
         if (!renumbering) client_->forget_connections();
-        // One that lived longer than any delay was of use, though it may have had nothing to carry.
-        const bool worked = was_open && (renumbering || publisher_.answered() ||
-                                         io::now<Traits>() - opened_at_ >= options_.reconnect.maximum);
         link_.close();
         publisher_.lost(f);
         if (publisher_.closing() && publisher_.drained()) return finish(closed_failure(), {});
-        const core::verdict v = session_.failed(f, random_bits<Traits>(), client_->renewable(), worked);
+        const core::verdict v = session_.failed(f, random_bits<Traits>(), client_->renewable());
         if (v == core::verdict::fatal) return finish(f, f);
         const auto wait = v == core::verdict::retry ? session_.delay() : std::chrono::milliseconds(0);
         if (renumbering) session_.succeeded(); // no waiting: the server did nothing wrong
