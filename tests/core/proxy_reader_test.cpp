@@ -22,7 +22,7 @@ TEST_CASE("where a reader starts") {
         {"?messageId=CAQQAjAA", "x y z"},
         {"?messageId=CAQQAyABMAM%3D", "z"},
         {"?messageId=CAQQAyABMAA%3D", "z"},     // as its acknowledgement said it
-        {"?messageId=CAQQAzAA", ""},            // the whole batch
+        {"?messageId=CAQQAzAA", "x y z"},       // the batch without an index: all of it again
         {"?messageId=CAEQADAA", "a b c x y z"}, // an older ledger
         {"?messageId=CP8HEAAwAA%3D%3D", ""},    // a later one
     };
@@ -59,6 +59,20 @@ TEST_CASE("a reader goes on when the client answers, whatever it says") {
     r.tell("{}");
     CHECK(r.get() == "h");
     CHECK(r.end_of_topic() == R"({"endOfTopic":true})");
+}
+
+TEST_CASE("a reader with a queue of none gets nothing, whatever it says") {
+    receiving_world w;
+    publisher p(w);
+    p.publish("a b");
+    topic_reader r(w, "?messageId=earliest&receiverQueueSize=0");
+    CHECK(r.get() == "");
+    for (int i = 0; i < 3; ++i) {
+        r.tell("{}");
+        CHECK(r.hear().empty());
+    }
+    CHECK(r.end_of_topic() == R"({"endOfTopic":false})");
+    CHECK(w.stats().find(R"("availablePermits":0)") != std::string::npos);
 }
 
 TEST_CASE("what a reader must not say") {

@@ -28,8 +28,9 @@ namespace testing {
 /// permessage-deflate, and consumers of several topics.
 ///
 /// What consumers see differs from a real broker in this: every message is acknowledged and delivered again for itself,
-/// also one of a batch; nothing is fetched ahead of what the socket delivers, so more is left for others; a failover
-/// takes no time; redelivery happens when it is due, not up to a tick later.
+/// also one of a batch; nothing is fetched ahead of what the socket delivers, so more is left for others; of a failover
+/// subscription the consumer that came first is active, not one that a hash chooses, and a failover takes no time;
+/// redelivery happens when it is due, not up to a tick later.
 ///
 /// Topics are named `persistent://TENANT/NAMESPACE/TOPIC`. In the calls below a shorter name means, in this order: the
 /// topic of that name in `public/default`, the global stream, the local stream of the first fabric.

@@ -35,6 +35,9 @@ public:
     /// Messages are given where `release` has asked for them.
     static flow_control pull() noexcept { return {0, 0}; }
 
+    /// Nothing is ever asked for.
+    static flow_control none() noexcept { return {0, 1}; }
+
     /// A message may be given.
     bool open() const noexcept { return receives_ > 0; }
     void take() noexcept {

@@ -134,7 +134,7 @@ public:
             }
         }
         if (out.receiver_queue_size < 0) return refused("receiverQueueSize needs to be >= 0");
-        out.receiver_queue_size = std::clamp(out.receiver_queue_size, 1, 1000); // 0 counts as 1
+        out.receiver_queue_size = std::min(out.receiver_queue_size, 1000); // 0: nothing ever comes
         if (const std::string* text = find_parameter(query_, "readerName")) out.name = *text;
         return {};
     }

@@ -109,10 +109,10 @@ public:
         return {index_of(p.entry, whole ? -1 : p.batch_index),
                 index_of(p.entry, whole ? max_index : p.batch_index + 1)};
     }
-    /// The first message behind the place.
+    /// The first message behind the place. A batch without an index is not behind it: all of it comes again.
     std::uint64_t after(const position& p) const noexcept {
         if (p.ledger != ledger_) return p.ledger < ledger_ ? begin() : end();
-        return index_of(p.entry, p.batch_index < 0 ? max_index : p.batch_index + 1);
+        return index_of(p.entry, std::max(p.batch_index, -1) + std::int64_t{1});
     }
 
     /// Bytes of the payloads from a message on.

@@ -23,7 +23,9 @@ public:
         : receiving_socket(
               b, std::move(where),
               {subscription_name(b), subscription_type::exclusive, false, parameters.earliest, parameters.behind},
-              flow_control::push(parameters.receiver_queue_size), parameters.name, now) {}
+              parameters.receiver_queue_size == 0 ? flow_control::none()
+                                                  : flow_control::push(parameters.receiver_queue_size),
+              parameters.name, now) {}
 
     void text(std::string_view frame, time_point, answer_sink& out) override {
         consumer_command command;
