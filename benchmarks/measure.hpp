@@ -157,16 +157,20 @@ public:
     }
 
     std::uint64_t messages() const noexcept { return end_.messages - begin_.messages; }
+    /// Messages a second.
+    double rate() const noexcept {
+        const double seconds = std::chrono::duration<double>(end_.time - begin_.time).count();
+        return seconds > 0 ? std::max(1.0, static_cast<double>(messages())) / seconds : 0.0;
+    }
 
     /// The common members of the line; `more` is appended: `,"name":value`.
     void print(const std::string& mode, const std::string& more = {}) const {
         const double count = std::max(1.0, static_cast<double>(messages()));
-        const double seconds = std::chrono::duration<double>(end_.time - begin_.time).count();
         std::printf("{\"mode\":\"%s\",\"payload\":%zu,\"window\":%zu,\"messages\":%llu,\"msgs_per_s\":%.0f,"
                     "\"cpu_ns_per_msg\":%.1f,\"p50_us\":%.1f,\"p99_us\":%.1f%s}\n",
                     mode.c_str(), options_.payload, options_.window, static_cast<unsigned long long>(messages()),
-                    seconds > 0 ? count / seconds : 0.0, static_cast<double>((end_.cpu - begin_.cpu).count()) / count,
-                    latencies_.quantile(0.5), latencies_.quantile(0.99), more.c_str());
+                    rate(), static_cast<double>((end_.cpu - begin_.cpu).count()) / count, latencies_.quantile(0.5),
+                    latencies_.quantile(0.99), more.c_str());
     }
 
     /// Called at the first and at the last message of the measured stretch.

@@ -15,7 +15,6 @@
 
 #include <unistd.h>
 
-#include <algorithm>
 #include <cerrno>
 #include <chrono>
 #include <csignal>
@@ -129,13 +128,11 @@ asio::awaitable<void> cut_on_signal(sluice::testing::gateway& gateway, asio::sig
     }
 }
 
-asio::awaitable<void> keep_recording(tool::recorder& recorder, asio::steady_timer& pause) {
-    using clock = std::chrono::steady_clock;
+/// What is read while the gateway serves is at most this old.
+asio::awaitable<void> keep_flushing(tool::recorder& recorder, asio::steady_timer& pause) {
     for (;;) {
-        const clock::time_point begin = clock::now();
-        recorder.look();
-        // A look copies whole topics: most of the time is for clients.
-        pause.expires_after(std::max<clock::duration>(20ms, 4 * (clock::now() - begin)));
+        recorder.flush();
+        pause.expires_after(20ms);
         std::error_code ec;
         co_await pause.async_wait(asio::redirect_error(asio::use_awaitable, ec));
         if (ec) co_return;
@@ -163,17 +160,17 @@ void serve(const settings& wanted) {
 
     asio::signal_set ends{context, SIGINT, SIGTERM};
     asio::signal_set cuts{context, SIGUSR1};
-    asio::steady_timer next_look{context};
+    asio::steady_timer next_flush{context};
     const auto rethrow = [](std::exception_ptr e) {
         if (e) std::rethrow_exception(e); // out of `run`, and the program ends
     };
     asio::co_spawn(context, cut_on_signal(gateway, cuts), rethrow);
-    if (recorder) asio::co_spawn(context, keep_recording(*recorder, next_look), rethrow);
+    if (recorder) asio::co_spawn(context, keep_flushing(*recorder, next_flush), rethrow);
     ends.async_wait([&](const std::error_code& ec, int) {
         if (ec) return;
         gateway.stop();
         cuts.cancel();
-        next_look.cancel();
+        next_flush.cancel();
     });
 
     // For `source` or `export $(...)`; the last line says that all is there.
@@ -184,7 +181,7 @@ void serve(const settings& wanted) {
     std::cout << "# a plain Pulsar: " << gateway.websocket_url() << "\n# ready" << std::endl;
 
     context.run();
-    if (recorder) recorder->look();
+    if (recorder) recorder->flush();
     const sluice::testing::proxy_stats stats = gateway.stats();
     std::cerr << "gateway: " << stats.stored << " messages stored, " << stats.duplicates << " repeats dropped, "
               << stats.sockets_opened << " sockets, " << stats.requests << " requests\n";

@@ -8,19 +8,13 @@
 #include <sluice/web/json.hpp>
 #include <sluice/web/utf8.hpp>
 
-#include <algorithm>
 #include <chrono>
 #include <cstddef>
-#include <cstdint>
 #include <fstream>
-#include <iostream>
-#include <map>
 #include <stdexcept>
 #include <string>
 #include <string_view>
-#include <tuple>
 #include <utility>
-#include <vector>
 
 namespace tool {
 
@@ -71,35 +65,26 @@ inline std::string to_json(std::string_view topic, const sluice::testing::stored
     return out + ",\"sequenceId\":" + std::to_string(m.sequence_id) + "}";
 }
 
-/// Appends what topics have got since the last look, in the order of each topic.
+/// Appends every message that the gateway stores from now on, in the order in which topics take them.
 class recorder {
 public:
     /// Throws `std::runtime_error` if the file cannot be written.
     recorder(sluice::testing::gateway& gateway, const std::string& path)
         : gateway_(gateway), out_(path, std::ios::app), path_(path) {
         check();
+        gateway_.on_stored([this](std::string_view topic, const sluice::testing::stored_message& m) {
+            out_ << to_json(topic, m) << '\n';
+            written_ = true;
+        });
     }
+    recorder(const recorder&) = delete;
+    recorder& operator=(const recorder&) = delete;
+    ~recorder() { gateway_.on_stored(nullptr); }
 
-    void look() {
-        using sluice::testing::proxy_model;
-        const auto topics = gateway_.with_model([](proxy_model& m, auto) { return m.topics(); });
-        for (const std::string& topic : topics) {
-            std::uint64_t& recorded = recorded_[topic];
-            std::uint64_t count = gateway_.message_count(topic);
-            if (count == recorded) continue;
-            if (count < recorded) recorded = 0; // deleted, and made again
-            std::vector<sluice::testing::stored_message> kept;
-            std::tie(count, kept) = gateway_.with_model(
-                [&](proxy_model& m, auto) { return std::pair(m.message_count(topic), m.messages(topic)); });
-            const std::uint64_t fresh = count - recorded;
-            if (fresh > kept.size())
-                std::cerr << "gateway: " << fresh - kept.size() << " messages of " << topic
-                          << " were dropped by the topic before they were recorded\n";
-            for (std::size_t i = kept.size() - std::min<std::size_t>(kept.size(), fresh); i != kept.size(); ++i)
-                out_ << to_json(topic, kept[i]) << '\n';
-            recorded = count;
-        }
-        out_.flush();
+    /// Nothing stays in a buffer. Throws `std::runtime_error` if something could not be written. On the thread that
+    /// the gateway runs on.
+    void flush() {
+        if (std::exchange(written_, false)) out_.flush();
         check();
     }
 
@@ -111,7 +96,7 @@ private:
     sluice::testing::gateway& gateway_;
     std::ofstream out_;
     std::string path_;
-    std::map<std::string, std::uint64_t> recorded_{};
+    bool written_ = false;
 };
 
 } // namespace tool

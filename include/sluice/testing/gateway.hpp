@@ -12,6 +12,7 @@
 
 #include <concepts>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <random>
@@ -230,6 +231,12 @@ public:
     /// What the topic keeps, oldest first.
     std::vector<stored_message> messages(std::string_view name) {
         return with_model([&](proxy_model& m, time_point) { return m.messages(name); });
+    }
+    /// From now on `f` is called with each message that is stored and with its topic's full name: once, in the order in
+    /// which topics take them, before the acknowledgement goes out, while nobody else is at the gateway. So it must be
+    /// quick, and must neither throw nor call the gateway. Null: no more.
+    void on_stored(std::function<void(std::string_view topic, const stored_message&)> f) {
+        with_model([&](proxy_model& m, time_point) { m.on_stored(std::move(f)); });
     }
     /// Messages stored since the topic was made, dropped ones included.
     std::uint64_t message_count(std::string_view name) {

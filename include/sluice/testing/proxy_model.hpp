@@ -8,6 +8,7 @@
 #include <sluice/testing/gateway/gdn_api.hpp>
 #include <sluice/testing/gateway/upgrade.hpp>
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -98,6 +99,10 @@ public:
         }
         return copies;
     }
+    /// From now on `f` is called with each message that is stored and with its topic's full name, once, in the order in
+    /// which topics take them, before the acknowledgement goes out. It must neither throw nor call the model. Null: no
+    /// more.
+    void on_stored(std::function<void(std::string_view, const stored_message&)> f) { broker_.on_stored = std::move(f); }
     /// Messages stored since the topic was made, those that were dropped to keep its bound included.
     std::uint64_t message_count(std::string_view name) const {
         const auto t = broker_.find(resolve(name));

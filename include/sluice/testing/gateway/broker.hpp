@@ -75,6 +75,8 @@ public:
     std::map<std::string, std::shared_ptr<topic>, std::less<>> topics{};
     std::set<std::string, std::less<>> deduplicating{};         ///< namespaces whose new topics deduplicate
     std::map<std::string, backlog_quota, std::less<>> quotas{}; ///< of a namespace's topics, instead of the options'
+    /// Told of each message that is stored, with its topic's name.
+    std::function<void(std::string_view, const stored_message&)> on_stored{};
 
     std::shared_ptr<topic> find(std::string_view full_name) const {
         const auto found = topics.find(full_name);
@@ -117,6 +119,7 @@ public:
     }
     void store(topic& where, topic_message&& m) {
         ++stats.stored;
+        if (on_stored) tell(where, m);
         where.keep(std::move(m));
         if (where.consumers() != 0) mark(where);
     }
@@ -152,6 +155,9 @@ public:
     }
 
 private:
+    /// An exception would end in a connection's coroutine, where nobody sees it: it ends the program instead.
+    void tell(const topic& where, const topic_message& m) noexcept { on_stored(where.name(), m.copy()); }
+
     std::vector<std::shared_ptr<topic>> marked_{};
     std::int64_t next_ledger_ = 4, next_request_ = 1, next_producer_ = 0;
 };
