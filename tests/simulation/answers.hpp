@@ -27,6 +27,7 @@ public:
                 sluice::web::frame_header_size(header.length, header.masked) + static_cast<std::size_t>(header.length);
             const std::string_view frame = chunk.substr(0, size);
             chunk.remove_prefix(size);
+            closing_ = closing_ || header.op == sluice::web::opcode::close;
             if (header.op == sluice::web::opcode::text) {
                 acknowledgement(frame, out, touched);
             } else {
@@ -40,6 +41,8 @@ public:
     /// So many bytes of HTTP go before the frames.
     void skip(std::size_t n) noexcept { passed_ += n; }
 
+    /// The server has said goodbye.
+    bool closing() const noexcept { return closing_; }
     /// Acknowledgements that lie within the first so many bytes; each call asks for no less than the one before.
     std::size_t within(std::size_t bytes) {
         while (!ends_.empty() && ends_.front() <= bytes) {
@@ -67,6 +70,17 @@ private:
         case fault_kind::ack_unknown:
             made_up(R"({"result":"ok","messageId":"CAAQAw==","context":"987654321","errorCode":0})", out);
             return add(frame, out);
+        case fault_kind::ack_denied: {
+            constexpr std::string_view before = "\"context\":\"";
+            const std::size_t at = frame.find(before) + before.size();
+            const std::string context(frame.substr(at, frame.find('"', at) - at));
+            made_up(R"({"result":"send-error:8","errorMsg":")"
+                    R"(org.apache.pulsar.client.api.PulsarClientException$TimeoutException: late","context":")" +
+                        context + R"(","errorCode":0})",
+                    out);
+            ends_.push_back(passed_ + out.size());
+            return release(out);
+        }
         case fault_kind::bad_frame:
             add(frame, out);
             out += std::string_view("\xf1\x00", 2); // reserved bits, without an extension that uses them
@@ -85,12 +99,17 @@ private:
     }
     static void made_up(std::string_view text, std::string& out) {
         out += static_cast<char>(0x81);
+        if (text.size() > 125) {
+            out += static_cast<char>(126);
+            out += static_cast<char>(text.size() >> 8);
+        }
         out += static_cast<char>(text.size());
         out += text;
     }
 
     fault fault_;
     std::size_t number_ = 0, passed_ = 0, arrived_ = 0;
+    bool closing_ = false;
     std::string held_{};
     std::deque<std::size_t> ends_{}; ///< of acknowledgements, in bytes of the stream
 };

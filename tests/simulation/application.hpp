@@ -47,19 +47,20 @@ public:
     producer_type* producer(std::size_t i) { return producers_[i].get(); }
 
     void perform(const action& a) {
-        if (a.what == deed::cancel_one) return cancel(a.subject);
+        if (a.what == deed::cancel_one) return cancel(a.subject, a.cancel_type);
         producer_type* const p = producers_[a.producer].get();
         if (!p) return;
         producer_fate& fate = history_.producers[a.producer];
         if (a.what == deed::cancel) {
             world_.note("producer ", a.producer, ": cancel");
-            fate.cancelled_at = world_.now();
+            fate.cancellations.push_back({world_.now(), history_.messages.size()});
             return p->cancel();
         }
         if (a.what == deed::destroy) return destroy(a.producer);
         started_operation& op = history_.operations[a.subject];
         op.plan = &a;
         op.started = op.initiating = true;
+        op.started_at = world_.now();
         op.before = history_.messages.size();
         ++history_.open;
         note(op, "begins");
@@ -86,14 +87,17 @@ private:
             world_.note("producer ", i, ": open");
         };
         o.on_disconnect = [this, i, t = tracer_](const sluice::failure& f) {
+            if (!world_.tracing()) return;
             world_.note("producer ", i, ": lost: ", f.code.message(), f.details ? ": " + f.details->text : "");
         };
         o.on_reconnect = [this, i, t = tracer_](const sluice::failure& f, unsigned attempt,
                                                 std::chrono::milliseconds d) {
+            if (!world_.tracing()) return;
             world_.note("producer ", i, ": attempt ", attempt, " in ", d.count(), " ms, for ", f.code.message(),
                         f.details ? ": " + f.details->text : "");
         };
         o.on_close = [this, i, t = tracer_](const sluice::failure& f) {
+            if (!world_.tracing()) return;
             world_.note("producer ", i, ": closed: ", f.code.message(), f.details ? ": " + f.details->text : "");
         };
         return o;
@@ -121,8 +125,9 @@ private:
         };
     }
     void completed(started_operation& op, std::error_code ec) {
-        note(op, "ends: ", ec.message());
+        if (world_.tracing()) note(op, "ends: ", ec.message());
         op.ec = ec;
+        op.done_at = world_.now();
         --history_.open;
         if (++op.completions != 1) world_.violated(title(op), ": completed ", op.completions, " times");
         if (op.initiating) world_.violated(title(op), ": completed inside the initiating call");
@@ -149,6 +154,7 @@ private:
         m.ec = ec;
         m.receipt = r;
         m.done_at = world_.now();
+        if (!world_.tracing()) return;
         world_.note("  message ", m.content.payload.substr(0, m.content.payload.find(':')), ": ", ec.message(),
                     ", outcome ", static_cast<int>(r.outcome), ", number ", r.sequence_id);
     }
@@ -248,12 +254,13 @@ private:
         const bool own = op.plan->own_timeout.count() >= 0;
         return history_.begin(op, size, own ? op.plan->own_timeout : schedule_.options.send_timeout, own, world_.now());
     }
-    void cancel(std::size_t subject) {
+    void cancel(std::size_t subject, asio::cancellation_type type) {
         started_operation& op = history_.operations[subject];
         if (!op.started) return;
         note(op, "is cancelled");
+        op.only_asked = type == asio::cancellation_type::total && (!op.cancelled || op.only_asked);
         op.cancelled = true;
-        op.signal.emit(asio::cancellation_type::terminal);
+        op.signal.emit(type);
     }
 
     std::string title(const started_operation& op) const {

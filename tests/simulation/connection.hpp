@@ -21,7 +21,16 @@ namespace simulation {
 class connection : public std::enable_shared_from_this<connection> {
 public:
     connection(world& w, server& s, const manners& m, const fault& f, unsigned number, std::size_t& met)
-        : world_(w), server_(s), manners_(m), fault_(f), number_(number), met_(met), answers_(f) {}
+        : world_(w),
+          server_(s),
+          manners_(m),
+          fault_(f),
+          number_(number),
+          met_(met),
+          answers_(f),
+          wire_(w, s.wire, number) {
+        if (fault_.scripted()) write_script();
+    }
 
     // The client's operations; each is put into its place first, then begun.
 
@@ -35,7 +44,8 @@ public:
                 c.meet();
                 return c.step.complete(asio::error::connection_refused);
             }
-            c.peer_ = std::make_unique<testing::peer>(c.server_.model, c.server_.wall_time());
+            c.peer_ = std::make_unique<testing::peer>(c.server_.model, c.server_.wall_time(),
+                                                      testing::peer::watchers{&c.script_, nullptr});
             c.world_.note("line ", c.number_, ": connected, with fault \"", to_string(c.fault_.kind), "\" at ",
                           c.fault_.at);
             c.after_peer();
@@ -54,6 +64,7 @@ public:
     }
     void write(std::span<const std::byte> from) {
         from_ = from;
+        wire_.offered(from, answers_.within(read_));
         if (lags())
             later(latency(), [](connection& c) { c.serve_write(); });
         else
@@ -62,6 +73,7 @@ public:
     /// The client is done. What it wrote arrives, or, in the manner of a reset, some of it.
     void close() {
         if (std::exchange(closed_, true)) return;
+        if (writing) wire_.write_failed();
         for (place* p : {&step, &reading, &writing}) p->complete(asio::error::operation_aborted);
         if (!peer_ || broken_) return;
         if (world_.luck().percent(30)) up_.pieces.clear();
@@ -119,8 +131,11 @@ private:
     }
     void serve_write() {
         if (!writing) return;
-        if (closed_) return writing.complete(asio::error::operation_aborted);
-        if (client_error_) return writing.complete(asio::error::broken_pipe);
+        if (closed_ || client_error_) {
+            wire_.write_failed();
+            return writing.complete(closed_ ? asio::error::make_error_code(asio::error::operation_aborted)
+                                            : asio::error::make_error_code(asio::error::broken_pipe));
+        }
         if (up_.travelling >= manners_.capacity) return; // until something has arrived
         const std::size_t n = portion(std::min(from_.size(), manners_.capacity - up_.travelling));
         const std::string_view bytes = web::as_text({from_.data(), n});
@@ -128,6 +143,7 @@ private:
             up_.travelling += n; // nobody will ever take it
         else
             send(up_, bytes, false);
+        wire_.taken(n);
         writing.complete({}, n);
     }
     void client_sees(std::error_code ec) {
@@ -217,15 +233,10 @@ private:
     void server_reads(std::string_view bytes) {
         if (!peer_) return;
         if (fault_.instead_of_answer()) return answer_otherwise(bytes);
-        const auto frames = server_.model.stats().frames;
-        peer_->receive(web::as_bytes(bytes), server_.wall_time());
-        frames_ += server_.model.stats().frames - frames;
-        const std::size_t unanswered = static_cast<std::size_t>(frames_) - answers_.within(read_);
-        if (server_.window != 0 && unanswered > server_.window && !window_told_) {
-            window_told_ = true;
-            world_.violated("line ", number_, ": ", unanswered, " frames are unanswered, the window is ",
-                            server_.window);
+        if (fault_.kind == fault_kind::expired && std::exchange(struck_, true) == false) {
+            if (server_.model.expire_otps() != 0) meet();
         }
+        peer_->receive(web::as_bytes(bytes), server_.wall_time());
         after_peer();
     }
     void answer_otherwise(std::string_view bytes) {
@@ -237,14 +248,38 @@ private:
         std::string text = "220 mail.example ESMTP\r\n";
         if (fault_.kind == fault_kind::status) {
             text = "HTTP/1.1 " + std::to_string(fault_.code) + " \r\nContent-Type: text/html\r\nContent-Length: 20\r\n";
-            if (fault_.code == 429 || fault_.code == 503) text += "Retry-After: 1\r\n";
+            if (fault_.code == 429 || fault_.code == 503) {
+                text += "Retry-After: 1\r\n";
+                server_.quiet_until = world_.now() + std::chrono::seconds(1);
+            }
             text += "Connection: close\r\n\r\n<html>sorry.</html>\n";
         }
         send(down_, text, true);
     }
+    /// What the peer itself does wrong, as the gateway's faults have it.
+    void write_script() {
+        using namespace testing::detail;
+        const auto rule = std::make_shared<fault_rule>();
+        if (fault_.kind == fault_kind::slow_answer) {
+            rule->target = fault_target::call;
+            rule->act = fault_act::delay;
+            rule->delay = fault_.duration;
+        } else if (fault_.refuses()) {
+            rule->target = fault_target::message;
+            rule->act = fault_act::refuse;
+            rule->after = fault_.at;
+            if (fault_.kind == fault_kind::useless) rule->left = for_ever;
+            rule->text = "org.apache.pulsar.client.api.PulsarClientException$" +
+                         std::string(exceptions[fault_.code % std::size(exceptions)]) + ": as scheduled";
+        } else {
+            return;
+        }
+        script_.add(rule);
+    }
     /// Its output goes on its way; its timer is set.
     void after_peer() {
         if (!peer_) return;
+        if (script_.met() != 0 && !std::exchange(struck_, true)) meet();
         server_.account(number_);
         for (web::bytes_view out = peer_->output(); !out.empty(); out = peer_->output()) {
             const std::string_view chunk = web::as_text(out);
@@ -268,6 +303,7 @@ private:
         bool touched = false;
         const std::string instead = answers_.pass(chunk, touched);
         if (touched) meet();
+        if (answers_.closing()) wire_.server_closes();
         if (!instead.empty()) send(down_, instead, false);
     }
     void advance() {
@@ -295,13 +331,13 @@ private:
     bool broken_ = false; ///< nothing passes
     bool struck_ = false;
 
+    testing::detail::fault_script script_{}; // outlives the peer
     std::unique_ptr<testing::peer> peer_{};
     bool ended_ = false; ///< the server sends no more
     std::string request_{};
     nanoseconds alarm_{};
     answers answers_;
-    std::uint64_t frames_ = 0;
-    bool window_told_ = false;
+    wire_reader wire_;
 };
 
 } // namespace simulation

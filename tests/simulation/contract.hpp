@@ -5,8 +5,10 @@
 #include "history.hpp"
 #include "server.hpp"
 
+#include <algorithm>
 #include <charconv>
 #include <cstddef>
+#include <iterator>
 #include <map>
 #include <optional>
 #include <string>
@@ -20,12 +22,33 @@ inline bool may_be_fatal(const schedule& s, std::error_code ec) {
     using sluice::errc;
     if (ec != errc::unauthorized && ec != errc::forbidden && ec != errc::not_found && ec != errc::bad_request)
         return false;
-    int stalls = 0;
+    const bool short_lived = s.proxy.otp_lifetime < 2s;
+    int late = short_lived && s.network.dead_addresses != 0 ? 2 : 0;
     for (const fault& f : s.faults) {
         if (f.kind == fault_kind::status && f.code >= 400 && f.code <= 404) return true;
-        stalls += f.kind == fault_kind::stall;
+        late += short_lived && f.kind == fault_kind::unreachable;
+        late += f.kind == fault_kind::stall || f.kind == fault_kind::expired || f.kind == fault_kind::slow_answer;
     }
-    return ec == errc::unauthorized && stalls >= 2;
+    return ec == errc::unauthorized && late >= 2;
+}
+
+/// What a message is told if this fault refuses it.
+inline std::error_code said_by(const fault& f) {
+    using sluice::errc;
+    constexpr errc codes[] = {errc::rejected, errc::too_large, errc::quota_exceeded, errc::topic_terminated,
+                              errc::connection_closed}; // of `exceptions`
+    static_assert(std::size(codes) == std::size(exceptions));
+    return f.kind == fault_kind::ack_denied ? errc::ack_timeout : codes[f.code % std::size(codes)];
+}
+/// An answer was scheduled that says so, or that leaves the numbers behind it unknown.
+inline bool refusal_explains(const schedule& s, std::error_code ec) {
+    using sluice::errc;
+    for (const fault& f : s.faults) {
+        if (!f.refuses()) continue;
+        if (ec == said_by(f)) return true;
+        if (s.options.deduplicate && (ec == errc::connection_lost || ec == errc::rejected)) return true;
+    }
+    return false;
 }
 
 class contract {
@@ -50,6 +73,13 @@ public:
             }
             if (schedule_.options.deduplicate && copies_[i].size() > 1)
                 world_.violated("message ", i, " is stored ", copies_[i].size(), " times");
+        }
+        if (!all_ended || schedule_.pace != 0) return; // a slow machine may be late
+        check_cancellations();
+        for (const started_operation& op : history_.operations) {
+            if (!op.started || op.completions != 1) continue;
+            if (op.plan->what == deed::close) check_close(op);
+            if (op.plan->what == deed::flush) check_flush(op);
         }
     }
 
@@ -108,6 +138,8 @@ private:
         const std::vector<copy>& copies = copies_[i];
         const outcome o = m.receipt.outcome;
         if (!m.ec) {
+            if ((m.size + 2) / 3 * 4 > schedule_.options.max_frame_bytes)
+                world_.violated("message ", i, " was sent, and is larger than a frame may be");
             if (o != outcome::persisted && o != outcome::duplicate)
                 world_.violated("message ", i, ": success with outcome ", static_cast<int>(o));
             if (copies.empty()) world_.violated("message ", i, " is not stored, and was acknowledged");
@@ -117,7 +149,11 @@ private:
                 world_.violated("message ", i, ": ", m.ec.message(), " with outcome ", static_cast<int>(o));
             if (o == outcome::not_sent && !copies.empty())
                 world_.violated("message ", i, " is stored, and was not sent");
-            if (!excused(m)) world_.violated("message ", i, ": ", m.ec.message(), ", and nothing explains it");
+            if (o == outcome::rejected && !copies.empty())
+                world_.violated("message ", i, " is stored, and was rejected");
+            if (m.ec == asio::error::operation_aborted && only_asked(i, m) && o != outcome::not_sent)
+                world_.violated("message ", i, " was to be withdrawn only if it is not sent");
+            if (!excused(i, m)) world_.violated("message ", i, ": ", m.ec.message(), ", and nothing explains it");
         }
         // Once acknowledged it is never written again: its copies came over connections that were there before.
         for (const copy& c : copies)
@@ -133,40 +169,81 @@ private:
     void check_receipt(std::size_t i, const sent_message& m) {
         for (const copy& c : copies_[i]) {
             if (c.id != m.receipt.message_id.view()) continue;
-            if (schedule_.options.deduplicate && c.number != m.receipt.sequence_id)
+            // A refused message may not have taken its number: those of the messages behind it are lower than told.
+            const bool lower = c.number < m.receipt.sequence_id && refusal_explains(schedule_, sluice::errc::rejected);
+            if (schedule_.options.deduplicate && c.number != m.receipt.sequence_id && !lower)
                 world_.violated("message ", i, ": number ", c.number, ", the receipt says ", m.receipt.sequence_id);
             return;
         }
         world_.violated("message ", i, ": no copy has the receipt's message id");
     }
     /// Something was done that may end a message like this.
-    bool excused(const sent_message& m) const {
+    bool excused(std::size_t i, const sent_message& m) const {
         using sluice::errc;
+        using sluice::when_full;
         const producer_fate& fate = history_.producers[m.producer];
         const sluice::producer_options& o = schedule_.options;
         if (m.ec == asio::error::operation_aborted)
-            return m.operation->cancelled || fate.destroyed || m.sent_at <= fate.cancelled_at + cancel_takes();
+            return m.operation->cancelled || fate.destroyed || cancelled_with_all(i, m);
         if (m.ec == errc::closed) return fate.closing;
         if (m.ec == errc::send_timeout || m.ec == errc::ack_timeout)
-            return m.timeout.count() != 0 && m.done_at - m.sent_at >= m.timeout;
-        if (m.ec == errc::too_large) return m.size * 4 / 3 + 32 > o.max_frame_bytes;
+            if (m.timeout.count() != 0 && m.done_at - m.sent_at >= m.timeout) return true;
+        if (m.ec == errc::too_large && m.size * 4 / 3 + 32 > o.max_frame_bytes) return true;
         if (may_be_fatal(schedule_, m.ec)) return true;
         if (m.ec == errc::queue_full)
-            return o.when_full == sluice::when_full::fail || m.operation->plan->what == deed::try_push;
-        return false;
+            return o.when_full == when_full::fail || m.operation->plan->what == deed::try_push;
+        if (m.ec == errc::dropped)
+            return (o.when_full == when_full::drop_newest || o.when_full == when_full::drop_oldest) &&
+                   m.receipt.outcome == sluice::outcome::not_sent;
+        return refusal_explains(schedule_, m.ec);
     }
-    /// A cancellation of the producer reaches its strand when the machine comes to it, and takes along what has been
-    /// sent until then.
-    nanoseconds cancel_takes() const { return schedule_.pace == 0 ? 0ms : 50ms; }
-    /// A time-out is noticed by a tick, and so is a message that was sent while others waited.
+    bool cancelled_with_all(std::size_t i, const sent_message& m) const {
+        const auto& all = history_.producers[m.producer].cancellations;
+        return std::any_of(all.begin(), all.end(), [i](const auto& c) { return i < c.before; });
+    }
+    /// Nothing but a `total` cancellation may have ended it.
+    bool only_asked(std::size_t i, const sent_message& m) const {
+        return m.operation->only_asked && !history_.producers[m.producer].destroyed && !cancelled_with_all(i, m);
+    }
+    // When
+
+    nanoseconds tick() const {
+        const std::chrono::milliseconds all = schedule_.options.send_timeout;
+        if (all.count() == 0) return 100ms;
+        return std::max<nanoseconds>(std::min<nanoseconds>(100ms, nanoseconds(all) / 64), 1ms);
+    }
+    /// A time-out is noticed by a tick; one of the message's own is no multiple of it, and the message may have been
+    /// taken over by a tick, too.
     void check_time(std::size_t i, const sent_message& m) {
         if (schedule_.pace != 0 || m.timeout.count() == 0) return; // a slow machine may be late
-        const std::chrono::milliseconds all = schedule_.options.send_timeout;
-        nanoseconds tick = 100ms;
-        if (all.count() != 0) tick = std::max<nanoseconds>(std::min<nanoseconds>(tick, nanoseconds(all) / 64), 1ms);
-        if (m.done_at - m.sent_at > m.timeout + 2 * tick)
+        const bool own = m.content.send_timeout.has_value();
+        if (m.done_at - m.sent_at > m.timeout + (own ? 2 : 1) * tick() && !in_a_group(m))
             world_.violated("message ", i, " with ", m.timeout.count(), " ms was answered after ",
                             (m.done_at - m.sent_at) / 1ms, " ms");
+    }
+    /// Its result waits for that of others.
+    static bool in_a_group(const sent_message& m) { return m.operation->plan->what == deed::send_all; }
+
+    /// Nothing that was sent before a `cancel` is under way behind it.
+    void check_cancellations() {
+        for (std::size_t i = 0; i < history_.messages.size(); ++i) {
+            const sent_message& m = history_.messages[i];
+            for (const auto& c : history_.producers[m.producer].cancellations)
+                if (i < c.before && m.done_at > c.when) world_.violated("message ", i, " goes on behind a cancel");
+        }
+    }
+    void check_close(const started_operation& op) {
+        const nanoseconds limit = nanoseconds(schedule_.options.close_timeout) + 2 * tick();
+        if (op.done_at - op.started_at > limit)
+            world_.violated("a close took ", (op.done_at - op.started_at) / 1ms, " ms");
+    }
+    /// A flush waits for what was sent before it and for nothing else; it may have been taken over by a tick.
+    void check_flush(const started_operation& op) {
+        nanoseconds last = op.started_at;
+        for (std::size_t i = 0; i < op.before; ++i)
+            if (history_.messages[i].producer == op.plan->producer) last = std::max(last, history_.messages[i].done_at);
+        if (op.done_at > last + tick())
+            world_.violated("a flush went on for ", (op.done_at - last) / 1ms, " ms with nothing to wait for");
     }
 
     world& world_;

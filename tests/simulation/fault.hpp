@@ -25,22 +25,34 @@ enum class fault_kind : std::uint8_t {
     status,  ///< an HTTP error page
     rubbish, ///< no HTTP
     silence, ///< nothing
+    // of the proxy and its broker
+    slow_answer,     ///< to the first request, after `duration`
+    expired,         ///< the one-time password that this connection brings is none any more
+    message_refused, ///< the n-th, with the exception of number `code`
+    useless,         ///< the n-th message and all behind it, with that exception; the socket stays open
     // to the n-th acknowledgement
     ack_lost,
     ack_doubled,
     ack_swapped, ///< with the next one
     ack_unknown, ///< one more, of a context that was never sent
     ack_garbled, ///< one more, of which the end is missing
+    ack_denied,  ///< it is stored, but what is answered is a time-out of the broker
     bad_frame    ///< behind it, a frame that breaks the protocol
 };
 
 constexpr std::string_view to_string(fault_kind k) noexcept {
-    constexpr std::string_view names[] = {"none",        "unresolved",  "name hangs", "refused",      "unreachable",
-                                          "cut",         "half open",   "stall",      "server close", "status",
-                                          "rubbish",     "silence",     "ack lost",   "ack doubled",  "ack swapped",
-                                          "ack unknown", "ack garbled", "bad frame"};
+    constexpr std::string_view names[] = {"none",        "unresolved", "name hangs",  "refused",      "unreachable",
+                                          "cut",         "half open",  "stall",       "server close", "status",
+                                          "rubbish",     "silence",    "slow answer", "expired",      "refused message",
+                                          "useless",     "ack lost",   "ack doubled", "ack swapped",  "ack unknown",
+                                          "ack garbled", "ack denied", "bad frame"};
     return names[static_cast<std::size_t>(k)];
 }
+
+/// What a broker says when it refuses; as many as may be drawn.
+inline constexpr std::string_view exceptions[] = {"NotAllowedException", "InvalidMessageException",
+                                                  "ProducerBlockedQuotaExceededException", "TopicTerminatedException",
+                                                  "AlreadyClosedException"};
 
 struct fault {
     fault_kind kind = fault_kind::none;
@@ -51,6 +63,11 @@ struct fault {
     std::uint16_t code = 0; ///< of a close frame, or an HTTP status
 
     bool concerns_names() const noexcept { return kind == fault_kind::unresolved || kind == fault_kind::name_hangs; }
+    bool scripted() const noexcept { return kind >= fault_kind::slow_answer && kind <= fault_kind::useless; }
+    /// A message may be refused, or its fate denied.
+    bool refuses() const noexcept {
+        return kind == fault_kind::message_refused || kind == fault_kind::useless || kind == fault_kind::ack_denied;
+    }
     bool concerns_acks() const noexcept { return kind >= fault_kind::ack_lost; }
     bool at_a_byte() const noexcept { return kind >= fault_kind::cut && kind <= fault_kind::server_close; }
     bool instead_of_answer() const noexcept { return kind >= fault_kind::status && kind <= fault_kind::silence; }

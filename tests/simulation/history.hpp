@@ -36,7 +36,9 @@ struct started_operation {
     const action* plan = nullptr;
     std::size_t first = 0, messages = 0; ///< its messages' numbers
     std::size_t before = 0;              ///< messages that were begun before it
+    nanoseconds started_at{}, done_at{};
     bool started = false, refused = false, initiating = false, cancelled = false;
+    bool only_asked = false; ///< what it was cancelled with was `total` alone: what is written goes on
     unsigned completions = 0;
     std::error_code ec{};
     asio::cancellation_signal signal{};
@@ -44,8 +46,13 @@ struct started_operation {
 
 /// What was done to a producer as a whole.
 struct producer_fate {
+    /// A `cancel`, and how many messages had been begun before it.
+    struct cancellation {
+        nanoseconds when;
+        std::size_t before;
+    };
     bool closing = false, closed = false, destroyed = false;
-    nanoseconds cancelled_at{-1};
+    std::vector<cancellation> cancellations{};
     unsigned connections = 0;
 };
 

@@ -49,22 +49,25 @@ public:
         const unsigned more = static_cast<unsigned>(world_.luck().below(3));
         for (unsigned i = 0; i <= more; ++i) {
             const bool dead = i != more && world_.luck().percent(manners_.dead_addresses);
-            found.addresses.emplace_back(asio::ip::address_v4(0x0a000001u + i), dead ? dead_port : 443);
+            const unsigned short port = !dead ? 443 : world_.luck().percent(25) ? silent_port : dead_port;
+            found.addresses.emplace_back(asio::ip::address_v4(0x0a000001u + i), port);
         }
         return found;
     }
 
     std::shared_ptr<connection> dial(const endpoint& to) {
+        if (server_.expects_quiet && world_.now() < server_.quiet_until)
+            world_.violated("a connection before the time that Retry-After asked for");
         fault f;
-        if (to.port() == dead_port) {
-            f.kind = fault_kind::refused;
+        const bool dead = to.port() == dead_port || to.port() == silent_port;
+        if (dead) {
+            f.kind = to.port() == dead_port ? fault_kind::refused : fault_kind::unreachable;
         } else if (!faults_.empty() && !faults_.front().concerns_names() && world_.luck().percent(manners_.afflicted)) {
             f = faults_.front();
             faults_.pop_front();
         }
         const auto number = static_cast<unsigned>(lines_.size());
-        lines_.push_back(std::make_shared<connection>(world_, server_, manners_, f, number,
-                                                      to.port() == dead_port ? ignored_ : met_));
+        lines_.push_back(std::make_shared<connection>(world_, server_, manners_, f, number, dead ? ignored_ : met_));
         return lines_.back();
     }
 
@@ -77,7 +80,7 @@ public:
     }
 
 private:
-    static constexpr unsigned short dead_port = 9;
+    static constexpr unsigned short dead_port = 9, silent_port = 10;
     static inline thread_local network* running_ = nullptr;
 
     world& world_;

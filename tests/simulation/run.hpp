@@ -4,7 +4,9 @@
 
 #include "application.hpp"
 #include "contract.hpp"
+#include "wire_contract.hpp"
 
+#include <algorithm>
 #include <memory>
 #include <string>
 #include <utility>
@@ -30,7 +32,7 @@ public:
         history_.producers.resize(s.producers);
         // Behind the schedule's operations, for each producer: a last message, and a close.
         for (std::size_t i = 0; i < s.operations + 2 * s.producers; ++i) history_.operations.emplace_back();
-        server_.window = static_cast<std::size_t>(s.options.max_pending_messages);
+        server_.expects_quiet = s.producers == 1 && calls_itself(s) == false;
     }
 
     report operator()() {
@@ -61,10 +63,17 @@ public:
         }
         network_.finish();
         contract(world_, schedule_, history_, server_).check(all_ended);
+        wire_contract(world_, schedule_, history_, server_).check();
         return summary(start);
     }
 
 private:
+    /// The program talks to the server beside its producers.
+    static bool calls_itself(const schedule& s) {
+        return std::any_of(s.actions.begin(), s.actions.end(),
+                           [](const action& a) { return a.what == deed::ensure_stream; });
+    }
+
     /// The producers' execution context, and one where other handlers run.
     class contexts {
     public:
@@ -85,12 +94,14 @@ private:
             bool any = false;
             for (unsigned i = 0; most == 0 || i < most; ++i) {
                 w.turn = producers_turn;
-                std::size_t n = most == 0 ? main_->poll() : main_->poll_one();
+                const std::size_t mine = most == 0 ? main_->poll() : main_->poll_one();
                 w.turn = others_turn;
-                if (most == 0 || n == 0) n += most == 0 ? other_->poll() : other_->poll_one();
+                std::size_t others = 0;
+                if (most == 0 || mine == 0) others = most == 0 ? other_->poll() : other_->poll_one();
                 w.turn = 0;
-                if (n == 0) return any;
-                any = true;
+                any = any || mine + others != 0;
+                // `poll` comes back when nothing is ready: only what the others have posted can be new.
+                if (most == 0 ? others == 0 : mine + others == 0) return any;
             }
             return any;
         }
@@ -173,17 +184,17 @@ private:
         a.subject = schedule_.operations + producer;
         a.sizes = {5};
         a.own_timeout = 300s; // longer than all faults together
-        // Where the window may be full, it asks for room instead of failing.
-        if (schedule_.options.when_full != sluice::when_full::fail) app_->perform(a);
+        // Where the window is full, it waits for room: it is not turned away.
+        if (schedule_.options.when_full == sluice::when_full::suspend) app_->perform(a);
     }
     /// Faults are finite, so every producer that has not been ended gets through.
     void check_last_message(std::size_t producer) {
         const started_operation& op = history_.operations[schedule_.operations + producer];
         const producer_fate& fate = history_.producers[producer];
-        const bool cancelled = op.ec == asio::error::operation_aborted && fate.cancelled_at >= 0ns;
+        const bool cancelled = op.ec == asio::error::operation_aborted && !fate.cancellations.empty();
         const bool unlucky = op.ec == sluice::errc::ack_timeout && ack_may_be_lost();
         if (op.started && op.ec && !cancelled && !unlucky && !fate.closing && !fate.destroyed &&
-            !may_be_fatal(schedule_, op.ec))
+            !may_be_fatal(schedule_, op.ec) && !refusal_explains(schedule_, op.ec))
             world_.violated("producer ", producer, " did not recover: ", op.ec.message());
     }
     bool ack_may_be_lost() const {

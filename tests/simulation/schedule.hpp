@@ -8,9 +8,12 @@
 #include <sluice/config.hpp>
 #include <sluice/testing/gateway/types.hpp>
 
+#include <asio/cancellation_type.hpp>
+
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <iterator>
 #include <string>
 #include <vector>
 
@@ -46,6 +49,7 @@ struct action {
     std::chrono::milliseconds own_timeout{-1}; ///< of the message; -1: the producer's
     home handler = home::producer;
     bool cancellable = false;
+    asio::cancellation_type cancel_type = asio::cancellation_type::terminal; ///< of a `cancel_one`
     int then = -1; ///< what its handler does: the place of another action, which has no time of its own
 };
 
@@ -115,7 +119,11 @@ private:
             o.batching_max_messages = d_.pick({1, 3, 1000});
             o.batching_max_publish_delay = d_.pick<std::chrono::milliseconds>({1ms, 10ms, 100ms});
         }
-        if (d_.percent(20)) o.when_full = sluice::when_full::fail;
+        using w = sluice::when_full;
+        o.when_full = d_.pick({w::suspend, w::suspend, w::suspend, w::suspend, w::suspend, w::suspend, w::fail, w::fail,
+                               w::drop_newest, w::drop_oldest});
+        o.max_waiting_messages = d_.pick({0, 3, 20});
+        o.write_timeout = d_.pick<std::chrono::milliseconds>({0ms, 300ms, 30s});
         o.max_pending_bytes = d_.pick<std::size_t>({1024, 64u << 20});
         o.max_frame_bytes = d_.pick<std::size_t>({2048, 1u << 20});
         o.batching_max_bytes = d_.pick<std::size_t>({4096, 128u << 10});
@@ -148,26 +156,56 @@ private:
         const unsigned n = d_.percent(5) ? 0 : d_.between(5u, 12u);
         for (unsigned i = 0; i < n; ++i) {
             fault f;
-            f.kind = d_.pick({k::cut,          k::cut,         k::cut,         k::cut,       k::cut,
-                              k::half_open,    k::half_open,   k::stall,       k::stall,     k::server_close,
-                              k::server_close, k::unresolved,  k::name_hangs,  k::refused,   k::unreachable,
-                              k::status,       k::status,      k::rubbish,     k::silence,   k::ack_doubled,
-                              k::ack_swapped,  k::ack_unknown, k::ack_garbled, k::bad_frame, k::ack_lost});
-            // A message whose acknowledgement is lost waits for it until its time limit, and keeps its share of the
-            // window until the socket is lost.
-            const sluice::producer_options& o = s_.options;
-            const bool can_wait = o.send_timeout != 0ms && o.max_pending_messages > 20 && o.max_pending_bytes > 1024;
-            if (f.kind == k::ack_lost && !can_wait) f.kind = k::ack_doubled;
+            f.kind = d_.pick({k::cut,
+                              k::cut,
+                              k::cut,
+                              k::cut,
+                              k::cut,
+                              k::half_open,
+                              k::half_open,
+                              k::stall,
+                              k::stall,
+                              k::server_close,
+                              k::server_close,
+                              k::unresolved,
+                              k::name_hangs,
+                              k::refused,
+                              k::unreachable,
+                              k::status,
+                              k::status,
+                              k::rubbish,
+                              k::silence,
+                              k::ack_doubled,
+                              k::ack_swapped,
+                              k::ack_unknown,
+                              k::ack_garbled,
+                              k::bad_frame,
+                              k::ack_lost,
+                              k::slow_answer,
+                              k::expired,
+                              k::useless,
+                              k::message_refused,
+                              k::ack_denied});
+            // A message whose acknowledgement is lost waits for it until its time limit.
+            if (f.kind == k::ack_lost && s_.options.send_timeout == 0ms) f.kind = k::ack_doubled;
             f.upward = d_.percent(60);
             f.reset = d_.percent(50);
-            f.at = f.concerns_acks() ? d_.below(6) : d_.below(d_.pick({60u, 300u, 500u, 1000u}));
+            f.at = f.concerns_acks() || f.refuses() ? d_.below(6) : d_.below(d_.pick({60u, 300u, 500u, 1000u}));
             f.duration =
                 f.kind == k::stall ? d_.pick<nanoseconds>({10ms, 900ms, 70s}) : d_.pick<nanoseconds>({100ms, 4s});
-            f.code = f.kind == k::status ? draw_status() : d_.pick<std::uint16_t>({1000, 1001, 1011, 1012, 4000});
+            f.code = f.kind == k::status ? draw_status()
+                     : f.refuses()       ? draw_exception(f.kind)
+                                         : d_.pick<std::uint16_t>({1000, 1001, 1011, 1012, 4000});
             s_.faults.push_back(f);
         }
     }
 
+    /// A producer or a topic that is gone is gone for all that follows, too.
+    std::uint16_t draw_exception(fault_kind k) {
+        constexpr std::size_t all = std::size(exceptions), of_one_message = all - 2;
+        return static_cast<std::uint16_t>(k == fault_kind::useless ? d_.between(of_one_message, all - 1)
+                                                                   : d_.below(of_one_message));
+    }
     std::uint16_t draw_status() {
         if (d_.percent(8)) return d_.pick<std::uint16_t>({400, 401, 403, 404}); // which may end a producer
         return d_.pick<std::uint16_t>({409, 429, 500, 502, 503, 504});
@@ -187,6 +225,8 @@ private:
                 c.at = sent.at + d_.pick<nanoseconds>({0ms, 1us, 1ms, 30ms, 1s});
                 c.what = deed::cancel_one;
                 c.subject = sent.subject;
+                c.cancel_type = d_.pick({asio::cancellation_type::terminal, asio::cancellation_type::partial,
+                                         asio::cancellation_type::total});
                 s_.actions.push_back(c);
             }
         }

@@ -2,7 +2,7 @@
 // The other end: the model of proxy and broker, and a book of which connection stored what.
 #pragma once
 
-#include "world.hpp"
+#include "wire.hpp"
 
 #include <sluice/testing/gateway/peer.hpp>
 
@@ -14,7 +14,6 @@
 namespace simulation {
 
 namespace testing = sluice::testing;
-namespace web = sluice::web;
 
 class server {
 public:
@@ -55,7 +54,10 @@ private:
 public:
     testing::proxy_model model;
     std::vector<book> books{};
-    std::size_t window = 0; ///< written and unanswered frames that a socket may have at most
+    wire_log wire{};
+    /// A refusal with a `Retry-After` is on its way to the only client: nobody may connect before.
+    nanoseconds quiet_until{};
+    bool expects_quiet = false;
 };
 
 } // namespace simulation

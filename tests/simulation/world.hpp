@@ -3,13 +3,12 @@
 #pragma once
 
 #include "dice.hpp"
+#include "events.hpp"
 
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
-#include <functional>
 #include <iomanip>
-#include <map>
 #include <sstream>
 #include <string>
 #include <utility>
@@ -17,14 +16,11 @@
 
 namespace simulation {
 
-using nanoseconds = std::chrono::nanoseconds;
-
 class pending; // operations.hpp
 
 class world {
 public:
-    /// When due, and a random number: what is due at one moment comes in any order.
-    using ticket = std::pair<nanoseconds, std::uint64_t>;
+    using ticket = event_queue::ticket;
 
     world(std::uint64_t seed, bool tracing) : luck_(seed), randomness_(luck_.fork()), tracing_(tracing) {
         previous_ = std::exchange(running_, this);
@@ -40,21 +36,18 @@ public:
     static constexpr nanoseconds start = std::chrono::hours(1); ///< a clock that starts at 0 hides mistakes
     nanoseconds now() const noexcept { return now_; }
     /// When something is due next.
-    nanoseconds next_time() const noexcept { return due_.empty() ? nanoseconds::max() : due_.begin()->first.first; }
-    ticket at(nanoseconds when, std::function<void()> event) {
-        ticket t{when < now_ ? now_ : when, luck_.bits()};
-        due_.emplace(t, std::move(event));
-        return t;
-    }
-    ticket in(nanoseconds delay, std::function<void()> event) { return at(now_ + delay, std::move(event)); }
-    void forget(const ticket& t) noexcept { due_.erase(t); }
+    nanoseconds next_time() noexcept { return due_.next_time(); }
+    /// What is due at one moment comes in any order.
+    ticket at(nanoseconds when, event e) { return due_.add(when < now_ ? now_ : when, luck_.bits(), std::move(e)); }
+    ticket in(nanoseconds delay, event e) { return at(now_ + delay, std::move(e)); }
+    void forget(const ticket& t) noexcept { due_.forget(t); }
     /// Moves the clock to what is due next, and does it. False: nothing ever will be.
     bool step() {
-        if (due_.empty()) return false;
-        auto next = due_.extract(due_.begin());
-        now_ = next.key().first;
+        const nanoseconds next = due_.next_time();
+        if (next == nanoseconds::max()) return false;
+        now_ = next;
         ++steps_;
-        next.mapped()();
+        due_.take()();
         return true;
     }
     std::uint64_t steps() const noexcept { return steps_; }
@@ -99,7 +92,7 @@ private:
     static inline thread_local world* running_ = nullptr;
 
     nanoseconds now_ = start;
-    std::map<ticket, std::function<void()>> due_{};
+    event_queue due_{};
     std::uint64_t steps_ = 0;
     dice luck_, randomness_;
     bool tracing_;

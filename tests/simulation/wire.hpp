@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: BSL-1.0
+// What the client hands to its connections, read before the network gets it: which message was written where and when,
+// with which one-time password, and when it said goodbye.
+#pragma once
+
+#include "world.hpp"
+
+#include <sluice/web/base64.hpp>
+#include <sluice/web/ws_frame.hpp>
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <optional>
+#include <set>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace simulation {
+
+namespace web = sluice::web;
+
+/// One frame of a message, on its way or about to be.
+struct written_frame {
+    unsigned line;
+    nanoseconds when;
+    std::size_t message;
+    std::size_t unanswered; ///< frames on this line, with this one, at this moment
+};
+/// A close frame that nobody asked for: the client's own wish.
+struct goodbye {
+    unsigned line;
+    nanoseconds when;
+    std::size_t unanswered;
+};
+
+struct wire_log {
+    std::vector<written_frame> frames{};
+    std::vector<goodbye> goodbyes{};
+    std::set<std::string, std::less<>> passwords{};
+};
+
+/// Of one connection, from its first byte on. What it is shown are whole requests and whole frames, once each.
+class wire_reader {
+public:
+    wire_reader(world& w, wire_log& log, unsigned line) : world_(w), log_(log), line_(line) {}
+
+    /// Bytes that are to be written next, of which some may have been offered before. `answered`: frames whose answers
+    /// the client has read.
+    void offered(std::span<const std::byte> bytes, std::size_t answered) {
+        const std::size_t known = std::min(seen_ - taken_, bytes.size());
+        std::string_view fresh = web::as_text(bytes.subspan(known));
+        seen_ += fresh.size();
+        if (!socket_) return request(fresh);
+        while (!fresh.empty()) fresh.remove_prefix(frame(fresh, answered));
+    }
+    /// So many of them have gone.
+    void taken(std::size_t n) noexcept { taken_ += n; }
+    /// A write has failed. What was offered is not offered again.
+    void write_failed() noexcept { taken_ = seen_; }
+    /// The server has begun to close.
+    void server_closes() noexcept { server_closes_ = true; }
+
+private:
+    void request(std::string_view text) {
+        socket_ = text.find("Sec-WebSocket-Key") != std::string_view::npos;
+        const std::string_view line = text.substr(0, text.find('\r'));
+        const std::size_t at = line.find("otp=");
+        if (!socket_ || at == std::string_view::npos) return;
+        const std::string_view password = line.substr(at, line.find_first_of("& ", at) - at);
+        if (!log_.passwords.emplace(password).second) world_.violated("line ", line_, ": a one-time password again");
+    }
+
+    std::size_t frame(std::string_view text, std::size_t answered) {
+        web::frame_header h;
+        if (web::parse_frame_header(web::as_bytes(text), h) != web::parse_status::ok || !h.masked) {
+            world_.violated("line ", line_, ": no frame of a client");
+            return text.size();
+        }
+        const std::size_t header = web::frame_header_size(h.length, true);
+        const std::size_t size = header + static_cast<std::size_t>(h.length);
+        std::array<std::byte, 48> begin{};
+        const std::size_t n = std::min({begin.size(), static_cast<std::size_t>(h.length), text.size() - header});
+        std::memcpy(begin.data(), text.data() + header, n);
+        web::apply_mask(begin.data(), n, h.key);
+        const std::string_view words = web::as_text({begin.data(), n});
+        if (h.op == web::opcode::text) {
+            ++frames_;
+            message(words, answered);
+        } else if (h.op == web::opcode::close && !server_closes_ && words.starts_with("\x03\xe8")) { // 1000
+            log_.goodbyes.push_back({line_, world_.now(), frames_ - std::min(frames_, answered)});
+        }
+        if (size > text.size()) world_.violated("line ", line_, ": half a frame is offered");
+        return std::min(size, text.size());
+    }
+    void message(std::string_view json, std::size_t answered) {
+        constexpr std::string_view before = R"({"payload":")";
+        const std::optional<std::size_t> number =
+            json.starts_with(before) ? number_in(json.substr(before.size())) : std::nullopt;
+        if (!number) return world_.violated("line ", line_, ": no message: ", json);
+        log_.frames.push_back({line_, world_.now(), *number, frames_ - std::min(frames_, answered)});
+    }
+    /// It stands, in decimal, at the front of the payload, which is base64.
+    static std::optional<std::size_t> number_in(std::string_view base64) {
+        std::size_t n = 0;
+        for (std::size_t i = 0; i < base64.size(); i += 4) {
+            unsigned bits = 0;
+            for (std::size_t k = 0; k < 4; ++k) {
+                const int v = i + k < base64.size() ? sluice::detail::base64_value(base64[i + k]) : -1;
+                bits = bits << 6 | static_cast<unsigned>(v < 0 ? 0 : v);
+            }
+            for (const unsigned shift : {16u, 8u, 0u}) {
+                const unsigned c = bits >> shift & 0xff;
+                if (c == ':') return n;
+                if (c < '0' || c > '9') return std::nullopt;
+                n = n * 10 + (c - '0');
+            }
+        }
+        return std::nullopt;
+    }
+
+    world& world_;
+    wire_log& log_;
+    const unsigned line_;
+    std::size_t seen_ = 0, taken_ = 0; ///< bytes
+    std::size_t frames_ = 0;           ///< of messages
+    bool socket_ = false, server_closes_ = false;
+};
+
+} // namespace simulation

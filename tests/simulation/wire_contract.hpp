@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: BSL-1.0
+// The producer's contract at its bottom edge: what was written, against what its senders were told.
+#pragma once
+
+#include "history.hpp"
+#include "server.hpp"
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <vector>
+
+namespace simulation {
+
+class wire_contract {
+public:
+    wire_contract(world& w, const schedule& s, const history& h, const server& broker)
+        : world_(w), schedule_(s), history_(h), server_(broker), writes_(h.messages.size()) {}
+
+    void check() {
+        for (const written_frame& f : server_.wire.frames) {
+            if (f.message >= writes_.size()) {
+                world_.violated("line ", f.line, ": a message that nobody sent");
+                return;
+            }
+            writes_[f.message].push_back(f);
+        }
+        check_order();
+        check_window();
+        for (std::size_t i = 0; i < writes_.size(); ++i)
+            if (history_.messages[i].results == 1) check_message(i, history_.messages[i]);
+        check_numbers();
+        for (const goodbye& g : server_.wire.goodbyes) check_goodbye(g);
+    }
+
+private:
+    /// A slow machine calls handlers a moment after what they tell.
+    nanoseconds slack() const { return schedule_.pace == 0 ? 0ms : 100ms; }
+    static bool in_a_group(const sent_message& m) { return m.operation->plan->what == deed::send_all; }
+
+    void check_message(std::size_t i, const sent_message& m) {
+        using sluice::outcome;
+        const bool written = !writes_[i].empty();
+        if (m.receipt.outcome == outcome::maybe_persisted && !written)
+            world_.violated("message ", i, " was never written, and is told to be persisted, maybe");
+        // A full queue is refused by the server, and that for certain.
+        if (m.receipt.outcome == outcome::not_sent && written)
+            world_.violated("message ", i, " was written, and is told not to be sent");
+        if (written && writes_[i].back().when > m.done_at)
+            world_.violated("message ", i, " is written after it has its result");
+    }
+
+    /// On each connection each message once, in the order of the sends, and none left out that is still to be answered:
+    /// after a loss the old ones come first.
+    void check_order() {
+        std::map<unsigned, std::size_t> next; // of a line: one more than the last message
+        for (const written_frame& f : server_.wire.frames) {
+            std::size_t& from = next[f.line];
+            if (f.message < from) {
+                world_.violated("line ", f.line, ": message ", f.message, " is written behind ", from - 1);
+                continue;
+            }
+            for (std::size_t i = from; i < f.message; ++i) check_left_out(i, f);
+            from = f.message + 1;
+        }
+    }
+    void check_left_out(std::size_t i, const written_frame& f) {
+        const sent_message& m = history_.messages[i];
+        if (m.producer != history_.messages[f.message].producer) return;
+        if (m.results == 0 && m.operation->refused) return;
+        if (m.results == 1 && !m.ec) { // it has been answered on another connection
+            if (!writes_[i].empty() && writes_[i].front().when <= f.when) return;
+        } else {
+            if (schedule_.pace != 0) return; // a slow machine tells it later
+            if (m.results == 1 && m.done_at <= f.when) return;
+            if (in_a_group(m)) return; // it is told when the last of them has a result
+        }
+        world_.violated("line ", f.line, ": message ", f.message, " is written, and ", i, " before it is not");
+    }
+
+    void check_window() {
+        const auto messages = static_cast<std::size_t>(schedule_.options.max_pending_messages);
+        // Where answers overtake each other, it is not known which messages are still without one.
+        const bool in_order = std::none_of(schedule_.faults.begin(), schedule_.faults.end(), [](const fault& f) {
+            return f.kind == fault_kind::ack_swapped || f.refuses() || f.kind == fault_kind::ack_lost;
+        });
+        std::map<unsigned, std::vector<std::size_t>> sizes; // of the messages on a line
+        for (const written_frame& f : server_.wire.frames) {
+            std::vector<std::size_t>& all = sizes[f.line];
+            all.push_back(history_.messages[f.message].size);
+            if (f.unanswered > messages)
+                world_.violated("line ", f.line, ": ", f.unanswered, " messages are unanswered, the window is ",
+                                messages);
+            std::size_t bytes = 0;
+            for (std::size_t i = 0; i < f.unanswered; ++i) bytes += all[all.size() - 1 - i];
+            if (in_order && f.unanswered > 1 && bytes > schedule_.options.max_pending_bytes)
+                world_.violated("line ", f.line, ": ", bytes, " bytes are unanswered");
+        }
+    }
+
+    /// A number is given once, in order, and to nothing that was not written.
+    void check_numbers() {
+        std::vector<std::int64_t> last(schedule_.producers, -1);
+        for (std::size_t i = 0; i < writes_.size(); ++i) {
+            const sent_message& m = history_.messages[i];
+            if (m.results != 1) continue;
+            const std::int64_t number = m.receipt.sequence_id;
+            if ((number != -1) != !writes_[i].empty() && m.operation->plan->what != deed::send_awaited)
+                world_.violated("message ", i, " has the number ", number, ", and was written ", writes_[i].size(),
+                                " times");
+            if (number == -1) continue;
+            if (number <= last[m.producer]) world_.violated("message ", i, ": the number ", number, " again");
+            last[m.producer] = number;
+        }
+    }
+
+    /// A socket is closed behind the last answer: what has none has been given up by its sender.
+    void check_goodbye(const goodbye& g) {
+        std::size_t given_up = 0;
+        for (const written_frame& f : server_.wire.frames) {
+            const sent_message& m = history_.messages[f.message];
+            given_up += f.line == g.line && m.results == 1 && m.ec && m.done_at <= g.when + slack();
+        }
+        if (g.unanswered > given_up)
+            world_.violated("line ", g.line, ": goodbye, and ", g.unanswered, " messages are unanswered, of which ",
+                            given_up, " were given up");
+    }
+
+    world& world_;
+    const schedule& schedule_;
+    const history& history_;
+    const server& server_;
+    std::vector<std::vector<written_frame>> writes_;
+};
+
+} // namespace simulation
