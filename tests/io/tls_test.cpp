@@ -14,11 +14,14 @@ using namespace test;
 
 namespace {
 
-/// A TLS server that answers every connection's first request with `answer`, and notes what it was called.
+/// A TLS server that answers every connection's first request with `answer`, and notes what it was called. Without
+/// `close_notify` the connection is cut behind the answer, as anybody on the way could.
 class tls_server {
 public:
-    explicit tls_server(asio::io_context& context, std::string answer = "HTTP/1.1 200 \r\nContent-Length: 0\r\n\r\n")
+    explicit tls_server(asio::io_context& context, std::string answer = "HTTP/1.1 200 \r\nContent-Length: 0\r\n\r\n",
+                        bool close_notify = true)
         : state_(std::make_shared<state>(context, std::move(answer))) {
+        state_->close_notify = close_notify;
         SSL_CTX_set_tlsext_servername_callback(state_->tls.native_handle(), &note_name);
         SSL_CTX_set_tlsext_servername_arg(state_->tls.native_handle(), state_.get());
         asio::co_spawn(context, accept(state_), asio::detached);
@@ -45,6 +48,7 @@ private:
         }
         asio::ip::tcp::acceptor acceptor;
         std::string answer;
+        bool close_notify = true;
         sluice::testing::detail::certificate own = sluice::testing::detail::make_certificate();
         asio::ssl::context tls{asio::ssl::context::tls_server};
         std::string name = "(not asked)", asked{};
@@ -75,6 +79,7 @@ private:
             co_await stream.async_read_some(asio::buffer(in), asio::redirect_error(asio::use_awaitable, ec));
         self->asked.assign(in, 0, n);
         co_await asio::async_write(stream, asio::buffer(self->answer), asio::redirect_error(asio::use_awaitable, ec));
+        if (!self->close_notify) co_return;
         co_await stream.async_shutdown(asio::redirect_error(asio::use_awaitable, ec));
     }
 
@@ -243,4 +248,22 @@ TEST_CASE("a producer over TLS: refused without the authority, and its error say
     CHECK(e.code() == sluice::errc::send_timeout);
     CHECK(e.details().cause == sluice::errc::tls_failed);
     CHECK(w.gateway.message_count("orders") == 0);
+}
+
+TEST_CASE("a body that only the connection's end delimits is whole with TLS's close alert alone") {
+    for (const bool close_notify : {true, false}) {
+        for (const int status : {200, 403}) {
+            CAPTURE(close_notify);
+            CAPTURE(status);
+            asio::io_context context;
+            tls_server server(context, "HTTP/1.1 " + std::to_string(status) + " \r\n\r\n{\"result\":\"ok\"}",
+                              close_notify);
+            sluice::client_config c;
+            c.url = server.url("localhost");
+            c.tls.ca_pem = server.ca_pem();
+            const sluice::failure f = login_to(context, c);
+            CHECK((f.code == sluice::errc::http_truncated) == (status == 200 && !close_notify));
+            CHECK((f.code == sluice::errc::forbidden) == (status == 403)); // a refusal, however it ends
+        }
+    }
 }

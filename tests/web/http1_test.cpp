@@ -380,6 +380,21 @@ TEST_CASE("one parser after another message") {
     CHECK(p.error() == errc::no_response);
 }
 
+TEST_CASE("a body up to the end of the connection, whose end nobody said, is truncated") {
+    for (const bool orderly : {true, false}) {
+        http_response_parser p;
+        p.feed(as_bytes("HTTP/1.1 200 \r\n\r\nhalf"));
+        p.end_of_stream(orderly);
+        CHECK(p.done() == orderly);
+        CHECK((p.error() == errc::http_truncated) == !orderly);
+        CHECK(p.response().status == 200);
+        p.reset();
+        p.feed(as_bytes("HTTP/1.1 200 \r\nContent-Length: 4\r\n\r\nhalf"));
+        p.end_of_stream(orderly);
+        CHECK(p.done());
+    }
+}
+
 TEST_CASE("requests") {
     const answer a = whole_request(
         "POST /_fabric/_system/_api/streams/s?global=true HTTP/1.1\r\nHost: h:1\r\nContent-Length: 2\r\n\r\nhi");

@@ -98,7 +98,8 @@ private:
             if (parser.feed(web::bytes_view(in.data(), n)) != n) parser.response().keep_alive = false;
             if (ec) {
                 if (ec != asio::error::eof && ec != asio::ssl::error::stream_truncated && silent) co_return ended(ec);
-                parser.end_of_stream();
+                // A refusal is one however its body ends.
+                parser.end_of_stream(ec == asio::error::eof || parser.response().status >= 300);
                 if (!parser.done() && !parser.error()) co_return ended(ec);
             }
         }

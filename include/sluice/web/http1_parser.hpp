@@ -55,10 +55,11 @@ public:
     }
 
     /// The peer sends no more. Ends a body that only the end of the connection delimits; inside anything else it is
-    /// `errc::http_truncated`, before the first byte `errc::no_response`.
-    void end_of_stream() {
+    /// `errc::http_truncated`, before the first byte `errc::no_response`. Not `orderly`: nobody said that this is the
+    /// end (RFC 9112 section 9.8: TLS without its close alert), and such a body is truncated too.
+    void end_of_stream(bool orderly = true) {
         if (part_ == part::done || error_) return;
-        if (part_ == part::content_until_end) {
+        if (part_ == part::content_until_end && orderly) {
             part_ = part::done;
         } else if (part_ == part::start_line && line_.empty() && !interim_) {
             fail(errc::no_response, "the connection ended before the message");
