@@ -189,6 +189,7 @@ TEST_CASE("a wrong key, a wrong token, a wrong password: 401, at once") {
     all.push_back({sluice::bearer_token{"hunter2"}, sluice::dialect::pulsar, "hunter2"});
     all.push_back({sluice::password{.email = "ann@example.com", .secret = "hunter2"}, sluice::dialect::gdn, "hunter2"});
     all.push_back({sluice::no_auth{}, sluice::dialect::pulsar, "right-token"});
+    all.push_back({sluice::no_auth{}, sluice::dialect::gdn, "right-token"});
     for (const sluice::socket_auth how : {sluice::socket_auth::otp, sluice::socket_auth::header}) {
         for (const wrong& x : all) {
             CAPTURE(x.auth.index());
@@ -202,6 +203,7 @@ TEST_CASE("a wrong key, a wrong token, a wrong password: 401, at once") {
             CHECK(e.code() == sluice::condition::authentication);
             CHECK(e.details().http_status == 401);
             CHECK_FALSE(contains(e.what(), x.secret));
+            CHECK(contains(e.what(), "no_auth") == std::holds_alternative<sluice::no_auth>(x.auth));
             CHECK(producer.state() == sluice::producer_state::failed);
         }
     }

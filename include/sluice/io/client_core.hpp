@@ -56,8 +56,15 @@ public:
 
     /// Sockets are opened with a one-time password instead of the credential.
     bool wants_one_time_password() const noexcept {
-        return service_.dialect == dialect::gdn && config_.socket_auth == socket_auth::otp &&
-               !std::holds_alternative<no_auth>(config_.auth);
+        return service_.dialect == dialect::gdn && config_.socket_auth == socket_auth::otp && !shows_nothing();
+    }
+
+    /// A 401 that is no wonder says so.
+    failure hinted(const failure& f) const {
+        if (f.code != errc::unauthorized || !shows_nothing()) return f;
+        error_details d = f.details ? *f.details : error_details();
+        d.text = "client_config::auth is no_auth, and the server wants a credential: " + d.text;
+        return make_failure(f.code, std::move(d));
     }
 
     /// Another credential can be had if this one is refused.
@@ -97,6 +104,8 @@ public:
                 co_return result;
             }
             result = co_await http_.exchange(service_.api, std::move(request), tls(), repeatable);
+            if (!result.error && result.response.status == 401 && shows_nothing())
+                result.error = hinted(pulsar::failure_of(result.response, "the call"));
             if (result.error || result.response.status != 401 || fresh || !authority_->renewable()) co_return result;
             fresh = true;
         }
@@ -149,6 +158,8 @@ public:
     }
 
 private:
+    bool shows_nothing() const noexcept { return std::holds_alternative<no_auth>(config_.auth); }
+
     strand_type strand_;
     client_config config_;
     failure problem_{};

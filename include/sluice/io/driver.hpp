@@ -252,7 +252,7 @@ private:
         if (was_open &&
             (renumbering || publisher_.answered() || io::now<Traits>() - opened_at_ >= options_.reconnect.maximum))
             session_.worked();
-        const failure f = renumbering ? cause : session_.told(cause);
+        const failure f = renumbering ? cause : session_.told(client_->hinted(cause));
         if (was_open) {
             if (closing_socket_) return finish(closed_failure(), {});
             if (!renumbering) news_.tell(&producer_observer::on_disconnect, f);
