@@ -169,7 +169,7 @@ public:
     template <result_function OnResult = io::no_result>
     [[nodiscard]] awaitable<void> push(message m, OnResult on_result = {}) {
         // With room there is nothing to wait for: a loop that pushes fills the window before it is suspended.
-        if (driver_->admits(m)) {
+        if (driver_->admits(message_view(m))) {
             submit_counted(std::move(m), std::move(on_result));
             co_return;
         }
@@ -192,7 +192,7 @@ public:
     /// waits, from any thread.
     template <result_function OnResult = io::no_result>
     [[nodiscard]] bool try_push(message m, OnResult on_result = {}) {
-        if (!driver_->takes_messages() || !driver_->publisher().reserve()) return false;
+        if (!driver_->takes_messages() || !driver_->publisher().reserve(message_view(m))) return false;
         submit_counted(std::move(m), std::move(on_result));
         return true;
     }

@@ -252,14 +252,14 @@ TEST_CASE("end: reservations of what is ended are given back") {
     producer_options o;
     o.max_pending_messages = 1;
     harness h(o);
-    REQUIRE(h.pub.reserve());
+    REQUIRE(h.pub.reserve("x"));
     const int id = h.submit("a");
     h.nodes[id]->counted = true;
     h.pub.end(closed());
     h.pub.close_accumulator(h.now);
     h.deliver();
     CHECK(h.done(id));
-    CHECK(h.pub.reserve());
+    CHECK(h.pub.reserve("x"));
 }
 
 TEST_CASE("end: close_accumulator tells whether it was armed") {

@@ -138,26 +138,57 @@ TEST_CASE("publisher: reserve, for fail and try_push, is exact in every stage") 
         h.nodes[id]->counted = true;
         return id;
     };
-    REQUIRE(h.pub.reserve());
+    REQUIRE(h.pub.reserve("x"));
     counted("a");
-    REQUIRE(h.pub.reserve());
-    CHECK_FALSE(h.pub.reserve());
+    REQUIRE(h.pub.reserve("x"));
+    CHECK_FALSE(h.pub.reserve("x"));
     counted("b");
     h.drain();
-    CHECK_FALSE(h.pub.reserve()); // waiting
+    CHECK_FALSE(h.pub.reserve("x")); // waiting
     h.open();
     h.write_all();
-    CHECK_FALSE(h.pub.reserve()); // written
+    CHECK_FALSE(h.pub.reserve("x")); // written
     h.ack(0);
-    CHECK(h.pub.reserve());
+    CHECK(h.pub.reserve("x"));
     counted("c");
     h.drain();
     h.write_all();
-    CHECK_FALSE(h.pub.reserve());
+    CHECK_FALSE(h.pub.reserve("x"));
     h.lose();
-    CHECK_FALSE(h.pub.reserve());
+    CHECK_FALSE(h.pub.reserve("x"));
     h.advance(31s);
-    CHECK(h.pub.reserve());
+    CHECK(h.pub.reserve("x"));
+}
+
+TEST_CASE("publisher: reserve counts bytes too, in every stage") {
+    producer_options o;
+    o.max_pending_bytes = 1024;
+    harness h(o);
+    const auto admit = [&](std::size_t bytes) {
+        if (!h.pub.reserve(std::string(bytes, 'x'))) return false;
+        const int id = h.submit(std::string(bytes, 'x'));
+        h.nodes[id]->counted = true;
+        return true;
+    };
+    CHECK(admit(5000)); // alone
+    CHECK_FALSE(admit(1));
+    h.drain();
+    CHECK_FALSE(admit(1)); // waiting
+    h.open();
+    h.write_all();
+    CHECK_FALSE(admit(1)); // written
+    h.ack(0);
+    CHECK(admit(1000));
+    CHECK_FALSE(admit(25));
+    CHECK(admit(24));
+    h.drain();
+    h.write_all();
+    h.ack(1);
+    CHECK(admit(1000));
+    h.drain();
+    h.advance(31s); // all end
+    h.reopen();
+    CHECK(admit(1024));
 }
 
 // --- too large

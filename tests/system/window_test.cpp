@@ -150,6 +150,28 @@ TEST_CASE("fail: what finds no room ends with queue_full, not inside the initiat
     run_until(f.context, [&] { return empty.called(); });
 }
 
+TEST_CASE("fail: bytes count too, and one that is alone is let in however large") {
+    sluice::producer_options o = window_of(100, sluice::when_full::fail);
+    o.max_pending_bytes = 1024;
+    fixture f(o);
+    std::vector<sent> all(3);
+    f.producer->async_send(std::string(2000, 'a'), all[0]);
+    f.producer->async_send(std::string(1, 'b'), all[1]);
+    run_until(f.context, [&] { return all[1].called(); });
+    CHECK(all[1].error() == sluice::errc::queue_full);
+    CHECK(contains(all[1].value().details().text, "max_pending_bytes = 1024"));
+    CHECK_FALSE(f.producer->try_push(std::string(1, 'b')));
+    f.wait_for_frames(1);
+    f.server.acknowledge(f.context, 1);
+    run_until(f.context, [&] { return all[0].called(); });
+    f.producer->async_send(std::string(1000, 'c'), all[2]);
+    CHECK_FALSE(f.producer->try_push(std::string(25, 'd')));
+    CHECK(f.producer->try_push(std::string(24, 'd')));
+    f.wait_for_frames(3);
+    f.server.acknowledge(f.context, 2);
+    run_until(f.context, [&] { return all[2].called(); });
+}
+
 TEST_CASE("drop_newest and drop_oldest: so many wait, the others are dropped, counted and told") {
     for (const auto policy : {sluice::when_full::drop_newest, sluice::when_full::drop_oldest}) {
         CAPTURE(static_cast<int>(policy));

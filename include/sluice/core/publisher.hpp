@@ -43,7 +43,8 @@ public:
           keys_(random),
           window_(static_cast<std::size_t>(options.max_pending_messages), options.max_pending_bytes),
           batch_(options.batching_max_bytes),
-          admission_(static_cast<std::size_t>(std::max(options.max_pending_messages, 1))) {}
+          admission_({static_cast<std::size_t>(std::max(options.max_pending_messages, 1)), options.max_pending_bytes}) {
+    }
     publisher(const publisher&) = delete;
     publisher& operator=(const publisher&) = delete;
     ~publisher() { return_budget(); }
@@ -53,8 +54,8 @@ public:
     accumulator::pushed submit(node* first, node* last) noexcept { return submitted_.push(first, last); }
     accumulator::pushed submit(node* n) noexcept { return submitted_.push(n); }
     /// Counts a message in, or says that there is no room. A node that was counted in has `counted` set.
-    bool reserve() noexcept { return admission_.reserve(); }
-    void give_back() noexcept { admission_.give_back(1); }
+    bool reserve(const message_view& m) noexcept { return admission_.reserve(m.payload().size()); }
+    void give_back(const message_view& m) noexcept { admission_.give_back(m.payload().size()); }
     /// Base64 of a plain payload, and an empty message's JSON, are far below the limit.
     bool fits_for_certain(const message_view& m) const noexcept {
         return !m.has_key() && !m.attributes() && m.payload().size() < options_.max_frame_bytes / 2 - 64;
@@ -212,7 +213,7 @@ private:
     void settle_markers();
     void finish_openers(const failure& f);
     void end_all(const failure& why);
-    void refresh(std::size_t taken_over = 0);
+    void refresh(share taken_over = {});
     failure timed_out(errc code);
 
     producer_options options_;
@@ -226,6 +227,7 @@ private:
     std::size_t limbo_ = 0; ///< settled nodes that wait for their links
     node_list waiting_{};   ///< messages, and flushes between them
     std::size_t waiting_messages_ = 0;
+    std::size_t waiting_bytes_ = 0;
     std::size_t live_messages_ = 0; ///< in the window, with a waiter
     window window_;
     std::size_t granted_ = 0;         ///< taken from the shared budget: as much as is in the window, between two calls

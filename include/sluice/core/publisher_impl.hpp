@@ -13,12 +13,15 @@ namespace core {
 inline void publisher::drain(instant now) { take_over(submitted_.take(), now); }
 
 inline void publisher::take_over(node* n, instant now) {
-    std::size_t counted = 0;
+    share counted;
     while (n) {
         node* const after = n->next;
         switch (n->kind) {
         case node_kind::message:
-            counted += as_send(n)->counted ? 1 : 0;
+            if (as_send(n)->counted) {
+                ++counted.messages;
+                counted.bytes += as_send(n)->message.payload().size();
+            }
             accept(as_send(n), now);
             break;
         case node_kind::flush: waiting_.push_back(n); break;
@@ -72,6 +75,7 @@ inline void publisher::accept(send_node* n, instant now) {
     deadlines_.add(n, own);
     waiting_.push_back(n);
     ++waiting_messages_;
+    waiting_bytes_ += n->message.payload().size();
     if (options_.when_full == when_full::drop_newest || options_.when_full == when_full::drop_oldest) make_room();
 }
 
@@ -220,6 +224,7 @@ inline void publisher::abandon(send_node* n, const failure& error) {
     if (n->stage == send_node::stage_type::waiting) {
         waiting_.remove(n);
         --waiting_messages_;
+        waiting_bytes_ -= n->message.payload().size();
         return settle(n, error, outcome::not_sent);
     }
     leave_window(n);
@@ -267,11 +272,11 @@ inline void publisher::settle_markers() {
 }
 
 /// What follows from any change: markers that are due, and the numbers that other threads read.
-inline void publisher::refresh(std::size_t taken_over) {
+inline void publisher::refresh(share taken_over) {
     settle_markers();
     if (const std::size_t kept = window_.bytes(); granted_ > kept)
         options_.budget->give_back(std::exchange(granted_, kept) - kept);
-    admission_.hold(waiting_messages_ + window_.messages(), taken_over);
+    admission_.hold({waiting_messages_ + window_.messages(), waiting_bytes_ + window_.bytes()}, taken_over);
     numbers_.pending_messages.set(window_.messages());
     numbers_.pending_bytes.set(window_.bytes());
     numbers_.waiting_messages.set(waiting_messages_);
@@ -324,7 +329,7 @@ inline void publisher::destroy_all() noexcept {
     for (node_list* l : {&waiting_, &flushes_, &openers_, &closers_}) all.append(std::move(*l));
     for (std::uint64_t c = window_.oldest(); c != window_.next(); ++c)
         if (window::slot* s = window_.find(c)) all.append(std::move(s->chain));
-    waiting_messages_ = live_messages_ = 0;
+    waiting_messages_ = waiting_bytes_ = live_messages_ = 0;
     while (fresh) {
         node* const n = std::exchange(fresh, fresh->next);
         all.push_back(n);

@@ -128,6 +128,7 @@ inline bool publisher::append_new(send_node* n) {
     const std::uint64_t context = window_.open(1, m.payload().size()); // may throw: the message still waits then
     waiting_.remove(n);
     --waiting_messages_;
+    waiting_bytes_ -= m.payload().size();
     window::slot& s = *window_.find(context);
     s.chain.push_back(n);
     s.attempts = 1;

@@ -84,8 +84,8 @@ public:
     // --- any thread
 
     /// Counts a message in that cannot fail for its own sake: there is room, and the producer takes messages.
-    bool admits(const message& m) noexcept {
-        return takes_messages() && publisher_.fits_for_certain(message_view(m)) && publisher_.reserve();
+    bool admits(const message_view& m) noexcept {
+        return takes_messages() && publisher_.fits_for_certain(m) && publisher_.reserve(m);
     }
     producer_state state() const noexcept { return state_.load(std::memory_order_relaxed); }
     bool takes_messages() const noexcept {

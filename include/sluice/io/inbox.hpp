@@ -81,8 +81,10 @@ public:
     std::uint64_t new_ticket() noexcept { return tickets_.fetch_add(1, std::memory_order_relaxed); }
 
     failure full_failure() const {
-        return make_failure(errc::queue_full,
-                            "max_pending_messages = " + std::to_string(options_.max_pending_messages) + " are pending");
+        return make_failure(
+            errc::queue_full,
+            "no room in the window: max_pending_messages = " + std::to_string(options_.max_pending_messages) +
+                ", max_pending_bytes = " + std::to_string(options_.max_pending_bytes));
     }
     /// A message that found no room ends, not inside the initiating call.
     void turn_away(core::send_node* n) {
@@ -133,7 +135,7 @@ private:
             const failure& why = publisher_.end_reason();
             if (n->kind == core::node_kind::message) {
                 core::send_node* const m = core::as_send(n);
-                if (m->counted) publisher_.give_back();
+                if (m->counted) publisher_.give_back(m->message);
                 publisher_.refuse(m, why, refused);
             } else if (n->kind == core::node_kind::cancel) {
                 n->finish(n, false); // nothing is left to cancel

@@ -66,7 +66,7 @@ private:
     void start(Op* op) const {
         Driver* const d = this->driver;
         if (d->options().when_full == when_full::fail) {
-            if (!d->publisher().reserve()) return d->turn_away(op);
+            if (!d->publisher().reserve(op->message)) return d->turn_away(op);
             op->counted = true;
         }
         op->cancellable = op->listen(cancel_send<Driver>{d, op});
@@ -91,7 +91,7 @@ struct initiate_send_all : initiation<Driver> {
         for (std::size_t i = 0; i < n; ++i) {
             core::send_node& m = op->at(i);
             if (d->options().when_full == when_full::fail) {
-                if (!d->publisher().reserve()) {
+                if (!d->publisher().reserve(m.message)) {
                     d->publisher().refuse(&m, d->full_failure(), refused);
                     over = !refused.empty();
                     continue;
@@ -134,7 +134,7 @@ struct initiate_push : initiation<Driver> {
             message_type::create(std::move(m), std::decay_t<OnResult>(std::forward<OnResult>(on_result)));
         op->waiter = waiter;
         if (d->options().when_full == when_full::fail) {
-            if (!d->publisher().reserve()) return d->turn_away(op);
+            if (!d->publisher().reserve(op->message)) return d->turn_away(op);
             op->counted = true;
         }
         const std::uint64_t ticket = waiter->ticket = d->new_ticket();
