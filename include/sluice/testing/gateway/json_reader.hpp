@@ -18,6 +18,14 @@ inline namespace v1 {
 namespace testing {
 namespace detail {
 
+/// The first bytes of a text, so many at most, and no half character at the end: what errors quote goes back to
+/// clients.
+inline std::string_view shortened(std::string_view utf8, std::size_t most) noexcept {
+    if (utf8.size() <= most) return utf8;
+    while (most != 0 && (static_cast<unsigned char>(utf8[most]) & 0xc0) == 0x80) --most;
+    return utf8.substr(0, most);
+}
+
 /// One pass over one text. The first mistake ends it: every call after it fails, and `error()` tells.
 class json_reader {
 public:
@@ -192,9 +200,10 @@ private:
         case 'r': scratch_ += '\r'; return true;
         case 't': scratch_ += '\t'; return true;
         case 'u': break;
-        default:
-            return fail(at_ - 1, "Unrecognized character escape '" + std::string(1, c) + "' (code " +
-                                     std::to_string(static_cast<int>(static_cast<unsigned char>(c))) + ")");
+        default: {
+            const std::string shown = character(at_ - 1);
+            return fail(at_ - 1, "Unrecognized character escape '" + shown + "' (code " + code_of(shown) + ")");
+        }
         }
         std::uint32_t code = 0;
         if (!hex4(code)) return false;
@@ -288,15 +297,19 @@ private:
             return fail_character(at_, "expected a valid value (JSON String, Number, Array, Object or token 'null', "
                                        "'true' or 'false')");
         return fail(end,
-                    "Unrecognized token '" + word.substr(0, 256) +
+                    "Unrecognized token '" + std::string(shortened(word, 256)) +
                         "': was expecting (JSON String, Number, Array, Object or token 'null', 'true' or 'false')");
     }
     bool fail_end() { return fail(text_.size(), "Unexpected end-of-input"); }
     bool fail_character(std::size_t at, std::string_view why) {
+        const std::string shown = character(at);
+        return fail(at, "Unexpected character ('" + shown + "' (code " + code_of(shown) + ")): " + std::string(why));
+    }
+    /// The whole one that begins there.
+    std::string character(std::size_t at) const {
         std::size_t end = at + 1;
         while (end < text_.size() && (static_cast<unsigned char>(text_[end]) & 0xc0) == 0x80) ++end;
-        const std::string shown(text_.substr(at, end - at));
-        return fail(at, "Unexpected character ('" + shown + "' (code " + code_of(shown) + ")): " + std::string(why));
+        return std::string(text_.substr(at, end - at));
     }
     static std::string code_of(std::string_view character) {
         const auto octet = [&](std::size_t i) {
