@@ -204,6 +204,13 @@ TEST_CASE("what an error quotes is never half a character") {
     }
     world w;
     producer p(w);
+    std::string date;
+    for (int i = 0; i < 64; ++i) date += e;
+    const std::string asks = R"({"payload":"","context":"1","eventTime":")";
+    CHECK(p.ask(asks + date + "\"}") == payload_error("Text '" + date + "' could not be parsed at index 0", "1"));
+    CHECK(p.ask(asks + date + "x\"}") == payload_error("Text '" + date + "...' could not be parsed at index 0", "1"));
+    CHECK(p.ask(asks + date.substr(2) + face + "\"}") ==
+          payload_error("Text '" + date.substr(2) + "...' could not be parsed at index 0", "1"));
     CHECK(p.ask("{\"a\":\"\\" + e + "\"}") == malformed("Unrecognized character escape '" + e + "' (code 233)", 1, 8));
 }
 

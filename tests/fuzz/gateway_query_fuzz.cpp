@@ -43,7 +43,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     const std::string_view text(reinterpret_cast<const char*>(data), size);
     const std::size_t line = std::min(text.find('\n'), text.size());
     const std::string target = "/" + std::string(text.substr(0, line));
-    if (!web::is_visible(target)) return 0; // the parser has refused it
+    if (!web::detail::is_visible(target)) return 0; // the parser has refused it
     testing::proxy_options options;
     options.users.push_back({"a@b", "u", "p"});
     testing::proxy_model model(options, no_random());

@@ -3,6 +3,7 @@
 // `errorMsg`.
 #pragma once
 
+#include <sluice/testing/gateway/java_text.hpp>
 #include <sluice/web/json.hpp>
 #include <sluice/web/utf8.hpp>
 
@@ -17,14 +18,6 @@ namespace sluice {
 inline namespace v1 {
 namespace testing {
 namespace detail {
-
-/// The first bytes of a text, so many at most, and no half character at the end: what errors quote goes back to
-/// clients.
-inline std::string_view shortened(std::string_view utf8, std::size_t most) noexcept {
-    if (utf8.size() <= most) return utf8;
-    while (most != 0 && (static_cast<unsigned char>(utf8[most]) & 0xc0) == 0x80) --most;
-    return utf8.substr(0, most);
-}
 
 /// One pass over one text. The first mistake ends it: every call after it fails, and `error()` tells.
 class json_reader {
@@ -297,7 +290,7 @@ private:
             return fail_character(at_, "expected a valid value (JSON String, Number, Array, Object or token 'null', "
                                        "'true' or 'false')");
         return fail(end,
-                    "Unrecognized token '" + std::string(shortened(word, 256)) +
+                    "Unrecognized token '" + std::string(java_shortened(word, 256)) +
                         "': was expecting (JSON String, Number, Array, Object or token 'null', 'true' or 'false')");
     }
     bool fail_end() { return fail(text_.size(), "Unexpected end-of-input"); }

@@ -294,7 +294,7 @@ private:
         return json.fail(v.at, what, where);
     }
 
-    static std::string shown(const value& v) { return std::string(shortened(v.text, 64)); }
+    static std::string shown(const value& v) { return std::string(java_shortened(v.text, 64)); }
 
     std::string scratch_{};
     std::string error_{};
