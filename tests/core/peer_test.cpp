@@ -129,7 +129,7 @@ TEST_CASE("what is no HTTP is told so, and the connection ends") {
         {"GET / HTTP/1.1\r\n\r\n", 400}, // no Host
         {"GET / HTTP/1.1\r\nHost: x\r\n folded\r\n\r\n", 400},
         {"GET / HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n", 400},
-        {"GET / HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999999\r\n\r\n", 431},
+        {"GET / HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999999\r\n\r\n", 413},
         {"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nx\r\n", 400},
         {"GET /" + std::string(10'000, 'x') + " HTTP/1.1\r\n", 431},
         {"GET / HTTP/1.1\r\nA: " + std::string(1 << 20, 'x') + "\r\n\r\n", 431},
@@ -173,6 +173,35 @@ TEST_CASE("frames that break RFC 6455") {
         CHECK(p.want_close());
         CHECK(w.model.stats().open_sockets == 0);
     }
+}
+
+TEST_CASE("a close frame of ours that is not answered ends the connection all the same") {
+    world w;
+    peer p(w.model, test::start);
+    p.receive(web::as_bytes(upgrade()), test::start);
+    p.receive(web::as_bytes(frames({R"({"payload":"aGk=","context":"1"})"})), test::start);
+    p.close(1012, "restart", test::start);
+    CHECK(take(p).find("restart") != std::string::npos);
+    CHECK(!p.want_close());
+    p.receive(web::as_bytes(frames({R"({"payload":"aGk=","context":"2"})"})), test::start + 1s); // it does not matter
+    take(p);
+    CHECK(p.next_time() == test::start + 5s);
+    p.advance(test::start + 4s);
+    CHECK(!p.want_close());
+    p.advance(test::start + 5s);
+    CHECK(p.want_close());
+    CHECK(take(p).empty());
+    CHECK(w.model.stats().stored == 1);
+}
+
+TEST_CASE("a frame that is too large: 1009, and the end of the stream at once") {
+    world w;
+    peer p(w.model, test::start);
+    p.receive(web::as_bytes(upgrade()), test::start);
+    take(p);
+    p.receive(web::as_bytes(frames({std::string((1 << 20) + 1, ' ')})), test::start);
+    CHECK(take(p).find("Text message size [1048577] exceeds maximum size [1048576]") != std::string::npos);
+    CHECK(p.want_close());
 }
 
 TEST_CASE("random bytes, and good bytes with one changed, never break it") {

@@ -30,9 +30,13 @@ public:
         if (!broker_.options.token.empty() && request.fields.get("Authorization") != "Bearer " + broker_.options.token)
             return error_page({401, "HTTP 401 Unauthorized"}, target.path);
         const std::string_view kind = target.segment(2);
-        if (kind == "tenants" && request.method == "PUT" && target.segments.size() == 4)
-            return tenants_.insert(std::string(target.segment(3))).second ? done()
-                                                                          : reason(409, "Tenant already exists");
+        if (kind == "tenants" && request.method == "PUT" && target.segments.size() == 4) {
+            if (tenants_.contains(target.segment(3))) return reason(409, "Tenant already exists");
+            if (tenants_.size() >= broker_.options.max_namespaces)
+                return reason(412, "Exceed the maximum number of tenants");
+            tenants_.emplace(target.segment(3));
+            return done();
+        }
         if (kind == "namespaces") return name_space(request, target);
         if (kind == "persistent" && target.segments.size() == 5 && request.method == "GET") return list(target);
         if (kind == "persistent" && target.segments.size() >= 6) return topics(request, target, now);
@@ -50,7 +54,12 @@ private:
         const std::string name = std::string(target.segment(3)) + "/" + std::string(target.segment(4));
         if (target.segments.size() == 5 && request.method == "PUT") {
             if (!tenants_.contains(target.segment(3))) return reason(404, "Tenant does not exist");
-            return broker_.namespaces.insert(name).second ? done() : reason(409, "Namespace already exists");
+            if (broker_.namespaces.contains(name)) return reason(409, "Namespace already exists");
+            if (broker_.namespaces.size() >= broker_.options.max_namespaces)
+                return reason(412,
+                              "Exceed the maximum number of namespace in tenant :" + std::string(target.segment(3)));
+            broker_.namespaces.insert(name);
+            return done();
         }
         if (!broker_.namespaces.contains(name)) return reason(404, "Namespace does not exist");
         if (target.segment(5) == "deduplication" && request.method == "POST") {
@@ -63,6 +72,7 @@ private:
             for_each_topic(name, [&](topic& t) { t.deduplicate = on; });
             return done();
         }
+        if (target.segment(5) == "messageTTL") return time_to_live(request, name);
         if (target.segment(5) == "backlogQuota" && (request.method == "POST" || request.method == "DELETE")) {
             broker_.quotas.erase(name);
             backlog_quota quota = broker_.options.backlog_quota;
@@ -77,6 +87,20 @@ private:
             return done();
         }
         return error_page({404, "Not Found"}, target.path);
+    }
+
+    web::http_response time_to_live(const web::http_request& request, const std::string& name_space) {
+        if (request.method == "GET") {
+            const auto seconds = broker_.time_to_live(name_space).count();
+            return json(seconds == 0 ? "null" : std::to_string(seconds));
+        }
+        std::int32_t n = 0;
+        if (request.method != "POST" && request.method != "DELETE")
+            return error_page({405, "HTTP 405"}, request.target);
+        if (request.method == "POST" && (!java_integer(request.body, n) || n < 0))
+            return reason(412, "Invalid value for message TTL");
+        broker_.set_time_to_live(name_space, std::chrono::seconds(n));
+        return done();
     }
 
     template <class Visit>
@@ -135,7 +159,9 @@ private:
         const std::string_view call = target.segment(6);
         if (target.segments.size() == 6 && method == "PUT") return told(broker_.create_checked(name));
         const std::shared_ptr<topic> t = broker_.find(name.full());
+        if (call == "partitions") return partitions(request.method);
         if (!t) return reason(404, "Topic " + name.full() + " not found");
+        t->expire(now);
         if (target.segments.size() == 6 && method == "DELETE") {
             const std::string* const force = find_parameter(target.query, "force");
             return told(broker_.remove(name.full(), force != nullptr && *force == "true"));
@@ -158,15 +184,19 @@ private:
         return error_page({404, "Not Found"}, target.path);
     }
 
+    /// Partitioned topics are not modelled, and every topic has none.
+    static web::http_response partitions(std::string_view method) {
+        if (method == "GET") return json("{\"partitions\":0,\"deleted\":false}");
+        return reason(501, "Partitioned topics are not modelled");
+    }
+
     web::http_response of_subscription(const web::http_request& request, const request_target& target, topic& t,
                                        time_point now) {
         const std::string name(target.segment(7));
         const std::string_view call = target.segment(8);
         if (target.segments.size() == 8 && request.method == "PUT") {
             const bool latest = request.body == "\"latest\"" || request.body.empty();
-            return t.add_subscription({name, subscription_type::exclusive, true, !latest, {}})
-                       ? done()
-                       : reason(409, "Subscription already exists for topic");
+            return told(t.add_subscription({name, subscription_type::exclusive, true, !latest, {}}));
         }
         subscription* const s = t.find_subscription(name);
         if (s == nullptr) return reason(404, "Subscription " + name + " not found for topic " + t.name());

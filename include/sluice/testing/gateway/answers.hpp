@@ -6,6 +6,7 @@
 #include <sluice/testing/gateway/producer_parameters.hpp>
 #include <sluice/web/http1_message.hpp>
 #include <sluice/web/json.hpp>
+#include <sluice/web/utf8.hpp>
 
 #include <concepts>
 #include <string>
@@ -87,7 +88,9 @@ constexpr std::string_view reason_phrase(int status) noexcept {
     case 412: return "Precondition Failed";
     case 413: return "Payload Too Large";
     case 431: return "Request Header Fields Too Large";
+    case 429: return "Too Many Requests";
     case 500: return "Server Error";
+    case 501: return "Not Implemented";
     case 503: return "Service Unavailable";
     default: return "";
     }
@@ -137,6 +140,25 @@ inline web::http_response error_page(const refusal& why, std::string_view path) 
     return r;
 }
 
+/// Puts U+FFFD in the place of every byte that belongs to no character.
+inline void make_utf8(std::string& text) {
+    if (web::is_utf8(text)) return;
+    std::string out;
+    for (std::size_t at = 0; at != text.size();) {
+        std::size_t n = std::min<std::size_t>(4, text.size() - at);
+        while (n != 0 && !web::is_utf8(std::string_view(text).substr(at, n))) --n;
+        // The longest is several characters where they are short: all of them are good.
+        if (n == 0) {
+            out += "\xef\xbf\xbd";
+            ++at;
+        } else {
+            out.append(text, at, n);
+            at += n;
+        }
+    }
+    text = std::move(out);
+}
+
 /// A request's target in its parts: the path's segments and the query, decoded.
 struct request_target {
     std::string path{};                  ///< as it came
@@ -144,9 +166,14 @@ struct request_target {
     query_parameters query{};
 
     explicit request_target(std::string_view target) {
+        // What comes back in answers is text: bytes that are none become U+FFFD, as in Java.
         const std::size_t question = std::min(target.find('?'), target.size());
         path = target.substr(0, question);
         if (question != target.size()) query = web::parse_query(target.substr(question + 1));
+        for (auto& [name, value] : query) {
+            make_utf8(name);
+            make_utf8(value);
+        }
         std::string_view rest = path;
         while (!rest.empty()) {
             rest.remove_prefix(1); // the slash
@@ -154,6 +181,7 @@ struct request_target {
             rest.remove_prefix(raw.size());
             auto decoded = web::percent_decode(raw);
             segments.push_back(decoded ? std::move(*decoded) : std::string(raw));
+            make_utf8(segments.back());
         }
     }
 

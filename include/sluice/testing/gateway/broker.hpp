@@ -6,6 +6,7 @@
 #include <sluice/web/mask.hpp>
 
 #include <algorithm>
+#include <chrono>
 #include <functional>
 #include <map>
 #include <memory>
@@ -50,14 +51,6 @@ struct topic_name {
     }
 };
 
-/// What a request or an upgrade is refused with: an HTTP status and the text that tells why.
-struct refusal {
-    int status = 0; ///< 0: not refused
-    std::string text{};
-
-    explicit operator bool() const noexcept { return status != 0; }
-};
-
 class broker {
 public:
     broker(proxy_options o, web::random_source r) : options(std::move(o)), random(r) {
@@ -86,16 +79,19 @@ public:
     std::shared_ptr<topic> create(const topic_name& name) {
         const auto [slot, fresh] = topics.try_emplace(name.full());
         if (!fresh) return nullptr;
-        const topic_limits limits{options.max_messages_per_topic, options.max_bytes_per_topic};
+        const topic_limits limits{options.max_messages_per_topic, options.max_bytes_per_topic,
+                                  options.max_subscriptions_per_topic, options.max_producer_names};
         slot->second = std::make_shared<topic>(slot->first, next_ledger_++, limits);
         const auto quota = quotas.find(name.owner());
         slot->second->quota = quota != quotas.end() ? quota->second : options.backlog_quota;
         slot->second->deduplicate = options.deduplicate || deduplicating.contains(name.owner());
+        slot->second->time_to_live = time_to_live(name.owner());
         return slot->second;
     }
-    /// 409 if it exists, 404 without its namespace.
+    /// 409 if it exists, 404 without its namespace, 412 if there are too many.
     refusal create_checked(const topic_name& name) {
         if (!namespaces.contains(name.owner())) return {404, "Namespace does not exist"};
+        if (topics.size() >= options.max_topics && !find(name.full())) return {412, std::string(too_many_topics)};
         return create(name) ? refusal{} : refusal{409, "This topic already exists"};
     }
     /// 404 if it is missing; 412 if somebody produces to it or consumes from it, unless forced. Its producers notice
@@ -115,7 +111,21 @@ public:
         if (!namespaces.contains(name.owner())) return {nullptr, {404, connection_error("Namespace not found")}};
         if (auto t = find(name.full())) return {std::move(t), {}};
         if (!options.allow_auto_topic_creation) return {nullptr, {404, connection_error("")}};
+        if (topics.size() >= options.max_topics) return {nullptr, {500, connection_error(too_many_topics)}};
         return {create(name), {}};
+    }
+    /// How long subscriptions of the namespace's topics wait for an acknowledgement; 0: for ever.
+    std::chrono::seconds time_to_live(std::string_view name_space) const {
+        const auto found = times_to_live_.find(name_space);
+        return found == times_to_live_.end() ? std::chrono::seconds(0) : found->second;
+    }
+    void set_time_to_live(const std::string& name_space, std::chrono::seconds time) {
+        times_to_live_[name_space] = time;
+        const std::string prefix = "persistent://" + name_space + "/";
+        for (auto i = topics.lower_bound(prefix); i != topics.end() && i->first.starts_with(prefix); ++i) {
+            i->second->time_to_live = time;
+            mark(*i->second);
+        }
     }
     void store(topic& where, topic_message&& m) {
         ++stats.stored;
@@ -158,6 +168,9 @@ private:
     /// An exception would end in a connection's coroutine, where nobody sees it: it ends the program instead.
     void tell(const topic& where, const topic_message& m) noexcept { on_stored(where.name(), m.copy()); }
 
+    static constexpr std::string_view too_many_topics = "Exceed maximum number of topics in namespace.";
+
+    std::map<std::string, std::chrono::seconds, std::less<>> times_to_live_{}; ///< of a namespace's topics
     std::vector<std::shared_ptr<topic>> marked_{};
     std::int64_t next_ledger_ = 4, next_request_ = 1, next_producer_ = 0;
 };

@@ -29,8 +29,13 @@ inline testing::call call_of(std::string_view method, const request_target& targ
     const std::size_t name = gdn ? 5 : 6; // segments with a stream's name as the last
     if (!gdn && !pulsar) return call::any;
     if (n == name - 1 && method == "GET") return call::list_streams;
+    if (gdn && (target.segment(4) == "ttl" || target.segment(4) == "clearbacklog")) return call::any;
     if (n == name && method == (gdn ? "POST" : "PUT")) return call::create_stream;
     if (n == name && method == "DELETE") return call::delete_stream;
+    const std::string_view what = target.segment(name);
+    if (gdn && what == "publish" && method == "POST") return call::publish;
+    const bool told = what == "stats" || what == "backlog" || what == "internalStats" || what == "subscriptions";
+    if (n == name + 1 && told && method == "GET") return call::statistics;
     return call::any;
 }
 

@@ -128,7 +128,6 @@ public:
 
 private:
     static constexpr std::size_t smallest_read = 4096, largest_read = 256 * 1024;
-    static constexpr std::size_t most_output = 4u << 20; ///< unwritten; over it nothing more is read
     static constexpr std::chrono::seconds linger{2};
 
     static asio::awaitable<void> read_loop(std::shared_ptr<connection> self) {
@@ -136,7 +135,8 @@ private:
         if constexpr (!std::is_same_v<Stream, asio::ip::tcp::socket>)
             co_await self->stream_.async_handshake(asio::ssl::stream_base::server,
                                                    asio::redirect_error(asio::use_awaitable, ec));
-        std::size_t size = smallest_read, unwritten = 0;
+        std::size_t size = smallest_read;
+        bool overfull = false;
         while (!ec) {
             std::span<std::byte> room;
             {
@@ -154,14 +154,14 @@ private:
             {
                 const std::lock_guard lock(self->core_->mutex);
                 if (!ec) self->take(n);
-                unwritten = self->peer_.output_size();
+                overfull = self->peer_.overfull();
             }
             self->timer_.cancel();
-            while (!ec && unwritten > most_output && !self->written_off_) {
+            while (!ec && overfull && !self->written_off_) {
                 std::error_code woken;
                 co_await self->room_.async_wait(asio::redirect_error(asio::use_awaitable, woken));
                 const std::lock_guard lock(self->core_->mutex);
-                unwritten = self->peer_.output_size();
+                overfull = self->peer_.overfull();
             }
         }
         {

@@ -10,8 +10,10 @@
 #include <cstdio>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
+#include <utility>
 
 namespace sluice {
 inline namespace v1 {
@@ -36,8 +38,7 @@ public:
             return known ? std::optional(tenant_of(text)) : std::nullopt;
         }
         if (!web::equal_ignoring_case(scheme, "bearer")) return {};
-        const auto token = tokens_.find(text);
-        if (token == tokens_.end() || token->second <= now) return {};
+        if (!tokens_.good(text, now)) return {};
         return broker_.options.tenant;
     }
 
@@ -54,7 +55,7 @@ public:
 
     /// A token as `log_in` gives it, for whoever asks.
     std::string make_token(std::string_view name, time_point now) {
-        forget_expired(tokens_, now);
+        tokens_.forget_expired(now);
         const time_point end = now + broker_.options.jwt_lifetime;
         char issued[32]; // a float in exponent form: what the vendor's server says
         std::snprintf(issued, sizeof issued, "%.9e", std::chrono::duration<double>(now.time_since_epoch()).count());
@@ -66,24 +67,26 @@ public:
         claims += "}";
         std::string token = base64url("{\"alg\":\"HS512\",\"typ\":\"JWT\"}") + "." + base64url(claims) + "." +
                             broker_.secret(64); // nobody but us checks it, and we remember the whole
-        tokens_[token] = end;
+        tokens_.add(token, end);
         return token;
     }
 
     /// Opens one socket, once, within `otp_lifetime`.
     std::string make_otp(time_point now) {
-        forget_expired(otps_, now);
+        otps_.forget_expired(now);
         std::string otp = broker_.secret(32);
-        otps_[otp] = now + broker_.options.otp_lifetime;
+        otps_.add(otp, now + broker_.options.otp_lifetime);
         return otp;
     }
     bool use_otp(std::string_view otp, time_point now) {
-        const auto found = otps_.find(otp);
-        if (found == otps_.end()) return false;
-        const bool good = found->second > now;
-        otps_.erase(found);
+        const bool good = otps_.good(otp, now);
+        otps_.remove(otp);
         return good;
     }
+
+    /// Whether no more of them are given out to clients for the time being.
+    bool too_many_otps(time_point now) { return full(otps_, now); }
+    bool too_many_tokens(time_point now) { return full(tokens_, now); }
 
     /// Ends the life of those that are outstanding; how many there were.
     std::size_t expire_otps() noexcept {
@@ -93,10 +96,42 @@ public:
     }
 
 private:
-    using expiries = std::map<std::string, time_point, std::less<>>;
+    /// Secrets and the ends of their lives.
+    class expiring {
+    public:
+        std::size_t size() const noexcept { return ends_.size(); }
+        bool good(std::string_view secret, time_point now) const {
+            const auto found = ends_.find(secret);
+            return found != ends_.end() && found->second > now;
+        }
+        void add(const std::string& secret, time_point end) {
+            ends_[secret] = end;
+            order_.emplace(end, secret);
+        }
+        void remove(std::string_view secret) {
+            const auto found = ends_.find(secret);
+            if (found == ends_.end()) return;
+            order_.erase({found->second, found->first});
+            ends_.erase(found);
+        }
+        void forget_expired(time_point now) {
+            for (; !order_.empty() && order_.begin()->first <= now; order_.erase(order_.begin()))
+                ends_.erase(order_.begin()->second);
+        }
+        void clear() noexcept {
+            ends_.clear();
+            order_.clear();
+        }
 
-    static void forget_expired(expiries& map, time_point now) {
-        std::erase_if(map, [&](const auto& entry) { return entry.second <= now; });
+    private:
+        std::map<std::string, time_point, std::less<>> ends_{};
+        std::set<std::pair<time_point, std::string>> order_{};
+    };
+
+    bool full(expiring& secrets, time_point now) const {
+        if (secrets.size() < broker_.options.max_credentials) return false;
+        secrets.forget_expired(now);
+        return secrets.size() >= broker_.options.max_credentials;
     }
     static std::int64_t seconds(time_point t) noexcept {
         return std::chrono::duration_cast<std::chrono::seconds>(t.time_since_epoch()).count();
@@ -115,7 +150,7 @@ private:
 
     broker& broker_;
     std::string api_key_;
-    expiries tokens_{}, otps_{};
+    expiring tokens_{}, otps_{};
 };
 
 } // namespace detail

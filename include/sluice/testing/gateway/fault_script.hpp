@@ -30,7 +30,9 @@ enum class call : std::uint8_t {
     create_stream, ///< in a plain Pulsar: the topic's `PUT`
     delete_stream,
     list_streams,
-    upgrade ///< to a WebSocket, of whatever kind
+    publish,    ///< a message over REST
+    statistics, ///< of a stream, its backlog and its subscriptions included
+    upgrade     ///< to a WebSocket, of whatever kind
 };
 
 /// Which way bytes go.

@@ -39,6 +39,7 @@ public:
         if (!tenant) return unauthorized();
         if (target.path == "/apid/otp") {
             if (request.method != "POST") return error(405, "method not supported", 405);
+            if (credentials_.too_many_otps(now)) return too_many();
             return json(json_text('{').member("otp", credentials_.make_otp(now)).done());
         }
         if (target.path == "/datacenter/local") return json(region());
@@ -66,7 +67,7 @@ private:
         const std::string& method = request.method;
         const std::string_view first = target.segment(4), second = target.segment(5);
         if (target.segments.size() == 4 && method == "GET") return list(global_of(target));
-        if (first == "ttl" && target.segments.size() <= 6) return time_to_live(method, second);
+        if (first == "ttl" && target.segments.size() <= 6) return time_to_live(method, second, global_of(target));
         if (first == "clearbacklog" && method == "POST") return clear_backlog(second);
         if (first == "subscription" && target.segments.size() == 6 && method == "DELETE")
             return unsubscribe_all(second);
@@ -74,11 +75,14 @@ private:
         const topic_name name = stream(tenant_, fabric_, first, global_of(target).value_or(true));
         if (name.local.empty()) return error(400, "invalid stream name", 400);
         if (target.segments.size() == 5 && method == "POST") {
-            if (broker_.create_checked(name)) return error(409, "stream '" + name.local + "' already exists", 409);
+            const refusal why = broker_.create_checked(name);
+            if (why.status == 412) return error(412, why.text, 412);
+            if (why) return error(409, "stream '" + name.local + "' already exists", 409);
             return accepted(json_text('{').member("stream-id", name.local).done());
         }
         const std::shared_ptr<topic> t = broker_.find(name.full());
         if (!t) return error(404, "stream '" + name.local + "' not found", 404);
+        t->expire(now);
         if (target.segments.size() == 5 && method == "DELETE") {
             const std::string* const force = find_parameter(target.query, "force");
             if (broker_.remove(name.full(), force != nullptr && web::equal_ignoring_case(*force, "true")))
@@ -108,6 +112,7 @@ private:
             if (v.kind == json_reader::token::string) members[std::string(name)] = v.text;
         }
         if (json_in.failed()) return error(400, "expecting a JSON object", 600);
+        if (credentials_.too_many_tokens(now)) return too_many();
         const auto token =
             credentials_.log_in(members["email"], members["tenant"], members["username"], members["password"], now);
         if (!token) return unauthorized();
@@ -190,13 +195,16 @@ private:
         return accepted("{}");
     }
 
-    web::http_response time_to_live(const std::string& method, std::string_view seconds) {
-        if (method == "GET") return result(std::to_string(time_to_live_));
+    /// Of the fabric's streams: of both scopes, or of one.
+    web::http_response time_to_live(const std::string& method, std::string_view seconds, std::optional<bool> global) {
+        const auto owner = [&](bool g) { return tenant_ + (g ? "/c8global." : "/c8local.") + fabric_; };
+        if (method == "GET") return result(std::to_string(broker_.time_to_live(owner(global.value_or(true))).count()));
         int n = 0;
         const auto [end, ec] = std::from_chars(seconds.data(), seconds.data() + seconds.size(), n);
         if (method != "POST" || ec != std::errc() || end != seconds.data() + seconds.size() || n < 0)
             return error(400, "invalid time to live", 400);
-        time_to_live_ = n;
+        for (const bool g : {true, false})
+            if (global.value_or(g) == g) broker_.set_time_to_live(owner(g), std::chrono::seconds(n));
         return result("{}");
     }
     web::http_response clear_backlog(std::string_view subscription) {
@@ -249,6 +257,7 @@ private:
     web::http_response result(std::string_view value, int code = 200) {
         return json(json_text('{').member("error", false).member("code", code).raw("result", value).done());
     }
+    web::http_response too_many() { return error(429, "too many requests", 429); }
     web::http_response accepted(std::string_view value) { return result(value, 202); }
     web::http_response error(int status, std::string_view text, int number) {
         return json(json_text('{')
@@ -263,7 +272,6 @@ private:
     broker& broker_;
     credentials& credentials_;
     std::string fabric_{}, tenant_{}; ///< of the request at hand
-    int time_to_live_ = 0;            ///< seconds; 0: none. Kept, not obeyed
     std::uint64_t requests_ = 0;
 };
 

@@ -25,6 +25,19 @@ constexpr std::int64_t java_sum(std::int64_t a, std::int64_t b) noexcept {
     return static_cast<std::int64_t>(static_cast<std::uint64_t>(a) + static_cast<std::uint64_t>(b));
 }
 
+/// The first characters of a text, as many as fit `most` of Java's, which are UTF-16 units; never half of one, for what
+/// errors quote goes back to clients.
+inline std::string_view java_shortened(std::string_view utf8, std::size_t most) noexcept {
+    std::size_t units = 0;
+    for (std::size_t i = 0; i != utf8.size(); ++i) {
+        const auto octet = static_cast<unsigned char>(utf8[i]);
+        if ((octet & 0xc0) == 0x80) continue;
+        units += octet >= 0xf0 ? 2 : 1;
+        if (units > most) return utf8.substr(0, i);
+    }
+    return utf8;
+}
+
 /// `Integer.toString(n, 16)`.
 inline std::string java_hex(int n) {
     std::array<char, 12> digits;
@@ -119,7 +132,8 @@ public:
 
 private:
     std::nullopt_t refuse(std::string& error, const std::string& why) const {
-        error = "Text '" + std::string(text_.substr(0, 64)) + (text_.size() > 64 ? "..." : "") + "' " + why;
+        error = "Text '" + std::string(java_shortened(text_, 64)) +
+                (java_shortened(text_, 64).size() != text_.size() ? "..." : "") + "' " + why;
         return std::nullopt;
     }
 

@@ -3,6 +3,7 @@
 // `errorMsg`.
 #pragma once
 
+#include <sluice/testing/gateway/java_text.hpp>
 #include <sluice/web/json.hpp>
 #include <sluice/web/utf8.hpp>
 
@@ -192,9 +193,10 @@ private:
         case 'r': scratch_ += '\r'; return true;
         case 't': scratch_ += '\t'; return true;
         case 'u': break;
-        default:
-            return fail(at_ - 1, "Unrecognized character escape '" + std::string(1, c) + "' (code " +
-                                     std::to_string(static_cast<int>(static_cast<unsigned char>(c))) + ")");
+        default: {
+            const std::string shown = character(at_ - 1);
+            return fail(at_ - 1, "Unrecognized character escape '" + shown + "' (code " + code_of(shown) + ")");
+        }
         }
         std::uint32_t code = 0;
         if (!hex4(code)) return false;
@@ -288,15 +290,19 @@ private:
             return fail_character(at_, "expected a valid value (JSON String, Number, Array, Object or token 'null', "
                                        "'true' or 'false')");
         return fail(end,
-                    "Unrecognized token '" + word.substr(0, 256) +
+                    "Unrecognized token '" + std::string(java_shortened(word, 256)) +
                         "': was expecting (JSON String, Number, Array, Object or token 'null', 'true' or 'false')");
     }
     bool fail_end() { return fail(text_.size(), "Unexpected end-of-input"); }
     bool fail_character(std::size_t at, std::string_view why) {
+        const std::string shown = character(at);
+        return fail(at, "Unexpected character ('" + shown + "' (code " + code_of(shown) + ")): " + std::string(why));
+    }
+    /// The whole one that begins there.
+    std::string character(std::size_t at) const {
         std::size_t end = at + 1;
         while (end < text_.size() && (static_cast<unsigned char>(text_[end]) & 0xc0) == 0x80) ++end;
-        const std::string shown(text_.substr(at, end - at));
-        return fail(at, "Unexpected character ('" + shown + "' (code " + code_of(shown) + ")): " + std::string(why));
+        return std::string(text_.substr(at, end - at));
     }
     static std::string code_of(std::string_view character) {
         const auto octet = [&](std::size_t i) {

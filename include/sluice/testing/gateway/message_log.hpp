@@ -67,7 +67,7 @@ struct topic_message {
 };
 
 struct topic_limits {
-    std::size_t messages = 0, bytes = 0;
+    std::size_t messages = 0, bytes = 0, subscriptions = 0, producer_names = 0;
 };
 
 /// Messages are counted from 0, which is the topic's first; those before `begin` have been dropped. One ledger holds

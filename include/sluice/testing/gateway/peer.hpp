@@ -11,6 +11,7 @@
 #include <sluice/web/ws_connection.hpp>
 
 #include <algorithm>
+#include <chrono>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -117,19 +118,22 @@ public:
     time_point next_time() const noexcept {
         if (closing_) return time_point::max();
         if (due_) return now_;
-        const time_point idle = std::min(last_activity_ + model_.options().idle_timeout, gate_.next_time());
+        if (paused_ && output().empty()) return now_;
+        const time_point idle =
+            std::min({last_activity_ + model_.options().idle_timeout, gate_.next_time(), farewell_});
         return socket_ ? std::min(idle, socket_->next_time()) : idle;
     }
     void advance(time_point now) {
         now_ = now;
         const busy b(*this);
         if (closing_) return;
-        if (gate_.waiting()) {
+        if (gate_.waiting() || paused_) {
             serve_http();
             if (ws_) serve_websocket();
         }
         due_ = true;
         settle();
+        if (now >= farewell_) closing_ = true; // our close frame is not answered
         const auto limit = model_.options().idle_timeout;
         if (closing_ || now - last_activity_ < limit) return;
         if (ws_) {
@@ -158,6 +162,8 @@ public:
     /// Nothing more will be written: close the connection.
     bool want_close() const noexcept { return closing_ && output().empty(); }
     std::size_t output_size() const noexcept { return out_.size() - written_ + (ws_ ? ws_->output().size() : 0); }
+    /// It holds so much, of either way, that nothing more should be read until some of it is gone.
+    bool overfull() const noexcept { return output_size() > most_output || in_.size() > most_input; }
     bool is_websocket() const noexcept { return ws_.has_value(); }
     /// A fault wants the connection cut behind what `output` holds. Nothing is read any more.
     std::optional<cut> want_cut() const noexcept { return cut_; }
@@ -176,6 +182,10 @@ public:
 
 private:
     using ws_connection = web::ws_connection;
+
+    static constexpr std::size_t most_output = 4u << 20, most_input = 1u << 20;
+    static constexpr std::size_t most_answers = 1u << 20; ///< to HTTP requests: then those behind wait
+    static constexpr std::chrono::seconds patience{5};    ///< with a client that does not answer a close frame
 
     /// While it lasts, nobody need be told that there is something to do here.
     struct busy {
@@ -196,9 +206,13 @@ private:
     }
 
     void serve_http() {
+        paused_ = false;
         while (!closing_ && !ws_ && !cut_) {
             if (!gate_.waiting()) {
                 if (in_.empty()) return;
+                // Requests that are sent in a row cost little, answers can be long.
+                paused_ = output_size() > most_answers;
+                if (paused_) return;
                 in_.consume(parser_.feed(in_.view()));
                 if (parser_.error()) return refuse_malformed();
                 if (!parser_.done()) return;
@@ -245,7 +259,11 @@ private:
 
     void refuse_malformed() {
         const bool large = parser_.error() == errc::http_too_large;
-        web::http_response r = detail::plain_answer(large ? 431 : 400, "text/html;charset=iso-8859-1", "");
+        const bool header = parser_.error_text().find("body") == std::string_view::npos;
+        web::http_response r = detail::plain_answer(!large   ? 400
+                                                    : header ? 431
+                                                             : 413,
+                                                    "text/html;charset=iso-8859-1", "");
         r.body = "<h1>Bad Message " + std::to_string(r.status) +
                  "</h1><pre>reason: " + std::string(parser_.error_text()) + "</pre>";
         r.keep_alive = false;
@@ -313,6 +331,7 @@ private:
         if (message.size() <= limit) return socket_->text(message, now_, *this);
         close(web::close_code::message_too_big, "Text message size [" + std::to_string(message.size()) +
                                                     "] exceeds maximum size [" + std::to_string(limit) + "]");
+        closing_ = true; // the end of the stream follows at once
     }
 
     // Answers are gathered until all that has been read is dealt with.
@@ -325,6 +344,7 @@ private:
         send_answers();
         if (log_ != nullptr) log_->server_closed(code);
         ws_->close(code, reason);
+        farewell_ = std::min(farewell_, now_ + patience);
         end_socket();
     }
     void abort() override {
@@ -360,7 +380,9 @@ private:
     proxy_model& model_;
     time_point now_;
     time_point last_activity_ = now_;
+    time_point farewell_ = time_point::max(); ///< then the connection ends, whatever the client does
     bool closing_ = false;
+    bool paused_ = false; ///< requests have been read and are not answered yet
     bool due_ = false, busy_ = false;
     std::function<void()> on_wake_{};
 
@@ -373,7 +395,7 @@ private:
     web::byte_buffer in_{};
     std::string out_{};
     std::size_t written_ = 0; ///< of out_
-    web::http_request_parser parser_{};
+    web::http_request_parser parser_{model_.options().http};
 
     std::optional<ws_connection> ws_{};
     std::unique_ptr<detail::proxied_socket> socket_{}, ended_{};

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <cstdlib>
 #include <optional>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -50,6 +51,9 @@ private:
     using token = json_reader::token;
     using value = json_reader::value;
 
+    using name_places = std::unordered_map<std::string_view, std::size_t>;
+
+    static constexpr std::size_t few = 32;
     static constexpr std::string_view class_name = "org.apache.pulsar.websocket.data.ProducerMessage";
 
     static void read(json_reader& json, producer_message& out) {
@@ -113,6 +117,7 @@ private:
             return fail_type(json, v, "java.util.LinkedHashMap<java.lang.String,java.lang.String>",
                              chain("properties"));
         std::string_view name;
+        name_places places;
         for (bool first = true; json.next_name(name, first); first = false) {
             const value element = json.next_value();
             if (json.failed()) return false;
@@ -121,15 +126,29 @@ private:
                 return fail_type(json, element, "java.lang.String",
                                  chain("properties", "java.util.LinkedHashMap[\"" + std::string(name) + "\"]"));
             if (element.kind != token::null) content = element.text;
-            bool known = false;
-            for (auto& [other, old] : out.properties)
-                if (other == name) {
-                    old = content;
-                    known = true;
-                }
-            if (!known) out.properties.emplace_back(name, content);
+            if (out.properties.size() == few)
+                for (std::size_t i = 0; i != few; ++i) places.emplace(out.properties[i].first, i);
+            const std::size_t at = place(out, places, name);
+            if (at != out.properties.size()) {
+                out.properties[at].second = content;
+                continue;
+            }
+            if (at >= few) places.emplace(name, at);
+            out.properties.emplace_back(name, content);
         }
         return !json.failed();
+    }
+
+    /// Where the property of that name stands; the number of properties if there is none. A frame can hold a hundred
+    /// thousand of them: from `few` on they are not looked through one by one.
+    static std::size_t place(const producer_message& m, const name_places& places, std::string_view name) {
+        if (m.properties.size() >= few) {
+            const auto found = places.find(name);
+            return found == places.end() ? m.properties.size() : found->second;
+        }
+        std::size_t i = 0;
+        while (i != m.properties.size() && m.properties[i].first != name) ++i;
+        return i;
     }
 
     static bool clusters(json_reader& json, const value& v, producer_message& out) {
@@ -170,14 +189,13 @@ private:
                 return true;
             }
             return json.fail(v.at,
-                             "Numeric value (" + std::string(v.text.substr(0, 64)) +
+                             "Numeric value (" + shown(v) +
                                  ") out of range of long (-9223372036854775808 - 9223372036854775807)",
                              chain(name));
         }
-        return json.fail(v.at,
-                         "Cannot deserialize value of type `long` from String \"" + std::string(v.text.substr(0, 64)) +
-                             "\": not a valid `long` value",
-                         chain(name));
+        return json.fail(
+            v.at, "Cannot deserialize value of type `long` from String \"" + shown(v) + "\": not a valid `long` value",
+            chain(name));
     }
 
     /// An int, read and ignored.
@@ -185,16 +203,14 @@ private:
         std::int64_t n = 0;
         if (v.kind == token::string && !v.text.empty() && v.text.find_first_not_of("-0123456789") != std::string::npos)
             return json.fail(v.at,
-                             "Cannot deserialize value of type `java.lang.Integer` from String \"" +
-                                 std::string(v.text.substr(0, 64)) + "\": not a valid `java.lang.Integer` value",
+                             "Cannot deserialize value of type `java.lang.Integer` from String \"" + shown(v) +
+                                 "\": not a valid `java.lang.Integer` value",
                              chain(name));
         if (v.kind != token::number && v.kind != token::string && v.kind != token::null)
             return fail_type(json, v, "java.lang.Integer", chain(name));
         if (!number(json, name, v, n)) return false;
         if (n >= -2147483648 && n <= 2147483647) return true;
-        return json.fail(v.at,
-                         "Numeric value (" + std::string(v.text.substr(0, 64)) +
-                             ") out of range of int (-2147483648 - 2147483647)",
+        return json.fail(v.at, "Numeric value (" + shown(v) + ") out of range of int (-2147483648 - 2147483647)",
                          chain(name));
     }
 
@@ -205,8 +221,7 @@ private:
         for (const char* known : {"", "true", "True", "TRUE", "false", "False", "FALSE"})
             if (v.text == known) return true;
         return json.fail(v.at,
-                         "Cannot deserialize value of type `boolean` from String \"" +
-                             std::string(v.text.substr(0, 64)) +
+                         "Cannot deserialize value of type `boolean` from String \"" + shown(v) +
                              "\": only \"true\"/\"True\"/\"TRUE\" or \"false\"/\"False\"/\"FALSE\" recognized",
                          chain(name));
     }
@@ -279,7 +294,7 @@ private:
         return json.fail(v.at, what, where);
     }
 
-    static std::string shown(const value& v) { return std::string(v.text.substr(0, 64)); }
+    static std::string shown(const value& v) { return std::string(java_shortened(v.text, 64)); }
 
     std::string scratch_{};
     std::string error_{};

@@ -91,13 +91,16 @@ public:
     }
 
 private:
+    static constexpr std::size_t most_batched = 128u << 10; ///< bytes of payloads in a batch, Pulsar's default
+    static constexpr std::string_view queue_is_full = "ProducerQueueIsFullError: Producer send queue is full";
     static constexpr std::string_view exceptions = "org.apache.pulsar.client.api.PulsarClientException$";
 
     void send(topic_message&& m, time_point now, answer_sink& out) {
         if (parameters_.batching) {
             const std::size_t pending = batch_.size() + held_messages_;
             if (parameters_.max_pending_messages != 0 && pending >= parameters_.max_pending_messages)
-                return exception(out, "ProducerQueueIsFullError: Producer send queue is full", message_.context);
+                return exception(out, std::string(queue_is_full), message_.context);
+            if (overfull(m)) return exception(out, std::string(queue_is_full), message_.context);
             const std::size_t limit = broker_.options.max_message_size;
             if (m.payload.size() > limit) {
                 ++next_number_; // taken all the same, unlike without batching
@@ -109,9 +112,13 @@ private:
         }
         if (const std::string why = too_large(m); !why.empty())
             return exception(out, "InvalidMessageException: " + why, message_.context);
+        const bool waits = must_wait();
+        if (waits && overfull(m)) return exception(out, std::string(queue_is_full), message_.context);
         m.sequence_id = next_number_++;
-        if (must_wait()) {
+        if (waits) {
             held& h = hold(now, false);
+            h.bytes = size_of(m);
+            held_bytes_ += h.bytes;
             h.messages.push_back(std::move(m));
             h.contexts.emplace_back(message_.context);
             ++held_messages_;
@@ -124,11 +131,14 @@ private:
     }
 
     void enqueue(topic_message&& m, time_point now, answer_sink& out) {
+        if (!batch_.empty() && batch_payloads_ + m.payload.size() > most_batched) flush(now, &out);
         m.sequence_id = next_number_++;
+        batch_bytes_ += size_of(m);
+        batch_payloads_ += m.payload.size();
         batch_.push_back(std::move(m));
         contexts_.emplace_back(message_.context);
         if (batch_.size() == 1) batch_due_ = now + parameters_.batching_max_publish_delay;
-        if (batch_.size() >= parameters_.batching_max_messages) flush(now, &out);
+        if (batch_.size() >= parameters_.batching_max_messages || batch_payloads_ >= most_batched) flush(now, &out);
     }
 
     void flush(time_point now, answer_sink* out) {
@@ -136,12 +146,22 @@ private:
             held& h = hold(now, true);
             h.messages = std::move(batch_);
             h.contexts = std::move(contexts_);
+            h.bytes = batch_bytes_;
             held_messages_ += h.messages.size();
+            held_bytes_ += h.bytes;
         } else {
             hand_over(batch_, contexts_, true, now, out);
         }
         batch_.clear();
         contexts_.clear();
+        batch_bytes_ = batch_payloads_ = 0;
+    }
+    /// What waits here, for a batch or for room, is bounded: the message is answered with a full queue.
+    bool overfull(const topic_message& m) const noexcept {
+        return batch_bytes_ + held_bytes_ + size_of(m) > broker_.options.max_pending_bytes_per_producer;
+    }
+    std::size_t size_of(const topic_message& m) const noexcept {
+        return m.bytes() + (message_.context ? message_.context->size() : 0);
     }
     /// Gives what belongs together to the broker; answers if anybody listens.
     void hand_over(std::vector<topic_message>& messages, const std::vector<std::optional<std::string>>& contexts,
@@ -166,6 +186,7 @@ private:
     struct held {
         std::vector<topic_message> messages{};
         std::vector<std::optional<std::string>> contexts{};
+        std::size_t bytes = 0;
         time_point since{};
         bool batched = false;
     };
@@ -187,6 +208,7 @@ private:
             held h = std::move(held_.front());
             held_.pop_front();
             held_messages_ -= h.messages.size();
+            held_bytes_ -= h.bytes;
             hand_over(h.messages, h.contexts, h.batched, now, &out);
         }
         if (!held_.empty()) topic_->wait_for_room(*this);
@@ -205,7 +227,7 @@ private:
                               topic_->name() + " within given timeout : createdAt " + java_seconds(now - h.since) +
                               " seconds ago, firstSentAt 0.0 seconds ago, lastSentAt 0.0 seconds ago, retryCount 0",
                           std::optional<std::string_view>(context));
-        held_messages_ = 0;
+        held_messages_ = held_bytes_ = 0;
     }
     void wake() override { wake_connection(); }
 
@@ -311,9 +333,10 @@ private:
 
     std::vector<topic_message> batch_{};
     std::vector<std::optional<std::string>> contexts_{}; ///< of the batch
+    std::size_t batch_bytes_ = 0, batch_payloads_ = 0;
     time_point batch_due_{};
     std::deque<held> held_{};
-    std::size_t held_messages_ = 0;
+    std::size_t held_messages_ = 0, held_bytes_ = 0;
 
     producer_message_reader reader_{};
     producer_message message_{};

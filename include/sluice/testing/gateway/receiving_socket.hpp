@@ -50,10 +50,10 @@ public:
     receiving_socket& operator=(const receiving_socket&) = delete;
     ~receiving_socket() override { leave(); }
 
-    /// Why not, in the broker's words; empty if all is well.
-    std::string subscribe(std::shared_ptr<topic> t) {
+    /// Why not, in the broker's words.
+    refusal subscribe(std::shared_ptr<topic> t) {
         topic_ = std::move(t);
-        std::string why = topic_->attach(request_, *this, subscription_);
+        refusal why = topic_->attach(request_, *this, subscription_);
         broker_.mark(*topic_);
         return why;
     }

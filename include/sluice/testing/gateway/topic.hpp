@@ -7,6 +7,7 @@
 #include <sluice/testing/gateway/subscription.hpp>
 
 #include <algorithm>
+#include <chrono>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -21,6 +22,14 @@ inline namespace v1 {
 namespace testing {
 namespace detail {
 
+/// What a request or an upgrade is refused with: an HTTP status and the text that tells why.
+struct refusal {
+    int status = 0; ///< 0: not refused
+    std::string text{};
+
+    explicit operator bool() const noexcept { return status != 0; }
+};
+
 /// What a consumer or a reader asks the broker for.
 struct subscribe_request {
     std::string name{};
@@ -33,7 +42,7 @@ struct subscribe_request {
 class topic : public std::enable_shared_from_this<topic> {
 public:
     topic(std::string name, std::int64_t ledger, topic_limits limits) noexcept
-        : name_(std::move(name)), log_(ledger, limits) {}
+        : name_(std::move(name)), limits_(limits), log_(ledger, limits) {}
 
     /// `persistent://TENANT/NAMESPACE/TOPIC`.
     const std::string& name() const noexcept { return name_; }
@@ -43,7 +52,8 @@ public:
     bool terminated = false;
     bool deleted = false; ///< producers and consumers may still hold it
     backlog_quota quota{};
-    bool marked = false; ///< on the broker's list of those that have something to hand out
+    std::chrono::seconds time_to_live{0}; ///< of what subscriptions wait for; 0: for ever
+    bool marked = false;                  ///< on the broker's list of those that have something to hand out
 
     // Messages
 
@@ -53,6 +63,7 @@ public:
         const std::string* const producer = messages.front().producer_name.get();
         bool repeat = false;
         if (deduplicate && producer != nullptr) {
+            if (last_sequence_.size() >= limits_.producer_names && !last_sequence_.contains(*producer)) forget_a_name();
             const auto [last, fresh] = last_sequence_.try_emplace(*producer, -1);
             repeat = messages.front().sequence_id <= last->second;
             if (!repeat) last->second = messages.back().sequence_id;
@@ -112,15 +123,17 @@ public:
     }
     std::size_t consumers() const noexcept { return consumers_; }
 
-    /// False if it exists.
-    bool add_subscription(const subscribe_request& request) {
-        if (subscriptions_.contains(request.name)) return false;
+    /// 409 if it exists, 412 if there are too many.
+    refusal add_subscription(const subscribe_request& request) {
+        if (subscriptions_.contains(request.name)) return {409, "Subscription already exists for topic"};
+        if (subscriptions_.size() >= limits_.subscriptions)
+            return {412, "Exceed the maximum number of subscriptions of the topic: " + name_};
         const std::uint64_t start = request.behind     ? log_.after(*request.behind)
                                     : request.earliest ? log_.begin()
                                                        : log_.end();
         subscriptions_.emplace(request.name,
                                std::make_shared<subscription>(request.name, log_, start, request.durable));
-        return true;
+        return {};
     }
     /// Its consumers notice with the next `dispatch`. False if it does not exist.
     bool remove_subscription(std::string_view name) {
@@ -133,11 +146,11 @@ public:
         return true;
     }
     /// Attaches the consumer to the subscription, which is made if it is missing. Why not, in the broker's words.
-    std::string attach(const subscribe_request& request, consumer& c, std::shared_ptr<subscription>& out) {
-        add_subscription(request);
+    refusal attach(const subscribe_request& request, consumer& c, std::shared_ptr<subscription>& out) {
+        if (const refusal why = add_subscription(request); why.status == 412) return {500, why.text};
         const std::shared_ptr<subscription>& s = subscriptions_.find(request.name)->second;
         std::string why = s->attach(c, request.type);
-        if (!why.empty()) return why;
+        if (!why.empty()) return {409, std::move(why)};
         ++consumers_;
         out = s;
         return {};
@@ -161,8 +174,17 @@ public:
     void wait_for_room(wake_target& who) { waiting_.insert(&who); }
     void wait_no_more(wake_target& who) { waiting_.erase(&who); }
 
+    /// What is older than its time to live counts as acknowledged. A real broker looks every few minutes; here it is
+    /// seen whenever somebody is concerned.
+    void expire(time_point now) {
+        if (time_to_live.count() == 0) return;
+        const std::uint64_t oldest = log_.from_time(now - time_to_live);
+        for (const auto& entry : subscriptions_) entry.second->skip_to(std::max(oldest, entry.second->cursor()));
+    }
+
     /// Gives what has come to the consumers that have room, and room to the producers that wait.
     void dispatch(time_point now) {
+        expire(now);
         if (!waiting_.empty() && (deleted || terminated || !over_quota()))
             for (wake_target* who : waiting_) who->wake();
         for (const auto& [name, s] : subscriptions_) {
@@ -175,6 +197,12 @@ public:
     }
 
 private:
+    /// One of those that nobody uses: what it sends again is taken for new. Of names in use, none.
+    void forget_a_name() {
+        const auto idle = std::find_if(last_sequence_.begin(), last_sequence_.end(),
+                                       [&](const auto& entry) { return !producers_.contains(entry.first); });
+        if (idle != last_sequence_.end()) last_sequence_.erase(idle);
+    }
     /// Down to nine tenths of the quota.
     void evict() {
         const std::uint64_t oldest = log_.last_bytes(quota.bytes / 10 * 9);
@@ -183,6 +211,7 @@ private:
     }
 
     std::string name_;
+    topic_limits limits_;
     message_log log_;
     std::int64_t next_entry_ = 0;
     std::map<std::string, std::int64_t> last_sequence_{};

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <sluice/message.hpp>
+#include <sluice/web/http1_parser.hpp>
 
 #include <chrono>
 #include <cstddef>
@@ -80,6 +81,15 @@ struct proxy_options {
     // proxy
     std::size_t max_text_frame_size = 1u << 20;
     std::chrono::nanoseconds idle_timeout = std::chrono::minutes(5);
+
+    // What clients can make grow, and how far. A real region's own limits are elsewhere, or it has none
+    web::http_limits http{};                                ///< of a request: 431, and 413 for its body
+    std::size_t max_topics = 10'000;                        ///< 412, at a socket 500
+    std::size_t max_namespaces = 1'000;                     ///< and so many tenants: 412
+    std::size_t max_subscriptions_per_topic = 1'000;        ///< 412, at a socket 500
+    std::size_t max_pending_bytes_per_producer = 64u << 20; ///< of messages for a batch or for room: "queue is full"
+    std::size_t max_credentials = 100'000;                  ///< passwords outstanding, and so many tokens: 429
+    std::size_t max_producer_names = 10'000; ///< remembered for deduplication by a topic; others are forgotten
 };
 
 /// What has happened since the start.

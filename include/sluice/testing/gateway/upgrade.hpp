@@ -158,8 +158,8 @@ private:
         auto [t, why] = broker_.open(name);
         if (why) return failed(why);
         auto socket = std::make_unique<consumer_socket>(broker_, name, subscription, parameters, now);
-        if (const std::string text = socket->subscribe(std::move(t)); !text.empty())
-            return failed({409, broker_.connection_error(text)});
+        if (const refusal full = socket->subscribe(std::move(t)))
+            return failed({full.status, broker_.connection_error(full.text)});
         out = std::move(socket);
         return {};
     }
@@ -173,7 +173,8 @@ private:
         auto [t, why] = broker_.open(name);
         if (why) return reader_query::refused(why.text);
         auto socket = std::make_unique<reader_socket>(broker_, name, parameters, now);
-        socket->subscribe(std::move(t)); // to a subscription of its own
+        if (const refusal full = socket->subscribe(std::move(t))) // to a subscription of its own
+            return reader_query::refused(broker_.connection_error(full.text));
         out = std::move(socket);
         return {};
     }
