@@ -20,15 +20,8 @@ namespace simulation {
 
 class connection : public std::enable_shared_from_this<connection> {
 public:
-    connection(world& w, server& s, const manners& m, const fault& f, unsigned number, std::size_t& met)
-        : world_(w),
-          server_(s),
-          manners_(m),
-          fault_(f),
-          number_(number),
-          met_(met),
-          answers_(f),
-          wire_(w, s.wire, number) {
+    connection(world& w, server& s, const manners& m, const fault& f, unsigned number)
+        : world_(w), server_(s), manners_(m), fault_(f), number_(number), answers_(f), wire_(w, s.wire, number) {
         if (fault_.scripted()) write_script();
     }
 
@@ -81,6 +74,7 @@ public:
     }
 
     unsigned number() const noexcept { return number_; }
+    std::pair<std::size_t, std::size_t> traffic() const noexcept { return {up_.delivered, down_.delivered}; }
     /// The run is over: the server's side ends, whatever was under way.
     void finish() {
         if (peer_) peer_->end_of_stream(server_.wall_time());
@@ -110,7 +104,7 @@ private:
     }
     bool lags() { return !closed_ && world_.luck().percent(manners_.lag); }
     void meet() {
-        ++met_;
+        if (!fault_.of_address) server_.met.push_back(fault_);
         world_.note("line ", number_, ": ", to_string(fault_.kind));
     }
 
@@ -264,7 +258,7 @@ private:
             rule->target = fault_target::call;
             rule->act = fault_act::delay;
             rule->delay = fault_.duration;
-        } else if (fault_.refuses()) {
+        } else if (fault_.shifts_numbers()) {
             rule->target = fault_target::message;
             rule->act = fault_act::refuse;
             rule->after = fault_.at;
@@ -318,7 +312,6 @@ private:
     const manners& manners_;
     const fault fault_;
     const unsigned number_;
-    std::size_t& met_;
 
     std::span<std::byte> into_{};
     std::span<const std::byte> from_{};

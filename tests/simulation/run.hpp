@@ -20,6 +20,7 @@ struct report {
     std::size_t messages = 0, faults = 0, lines = 0, persisted = 0;
     std::uint64_t steps = 0;
     nanoseconds lasted{};
+    std::vector<std::pair<std::size_t, std::size_t>> bytes{}; ///< of each connection: to the server, to the client
 };
 
 class run {
@@ -194,13 +195,12 @@ private:
         const bool cancelled = op.ec == asio::error::operation_aborted && !fate.cancellations.empty();
         const bool unlucky = op.ec == sluice::errc::ack_timeout && ack_may_be_lost();
         if (op.started && op.ec && !cancelled && !unlucky && !fate.closing && !fate.destroyed &&
-            !may_be_fatal(schedule_, op.ec) && !refusal_explains(schedule_, op.ec))
+            !may_be_fatal(schedule_, server_, op.ec) && !refusal_explains(schedule_, server_, op.ec))
             world_.violated("producer ", producer, " did not recover: ", op.ec.message());
     }
     bool ack_may_be_lost() const {
-        for (const fault& f : schedule_.faults)
-            if (f.kind == fault_kind::ack_lost) return true;
-        return false;
+        return std::any_of(server_.met.begin(), server_.met.end(),
+                           [](const fault& f) { return f.kind == fault_kind::ack_lost; });
     }
     void close(std::size_t producer) {
         action& a = last_.emplace_back();
@@ -224,8 +224,9 @@ private:
         r.trace = world_.trace();
         r.messages = history_.messages.size();
         for (const sent_message& m : history_.messages) r.persisted += m.results == 1 && !m.ec;
-        r.faults = network_.met();
+        r.faults = server_.met.size();
         r.lines = network_.lines();
+        r.bytes = network_.traffic();
         r.steps = world_.steps();
         r.lasted = world_.now() - start;
         return r;

@@ -153,7 +153,7 @@ private:
     void draw_faults() {
         using k = fault_kind;
         // Most lie on the wire; the first bytes are the upgrade and its answer.
-        const unsigned n = d_.percent(5) ? 0 : d_.between(5u, 12u);
+        const unsigned n = d_.percent(4) ? 0 : d_.between(6u, 14u);
         for (unsigned i = 0; i < n; ++i) {
             fault f;
             f.kind = d_.pick({k::cut,
@@ -190,7 +190,9 @@ private:
             if (f.kind == k::ack_lost && s_.options.send_timeout == 0ms) f.kind = k::ack_doubled;
             f.upward = d_.percent(60);
             f.reset = d_.percent(50);
-            f.at = f.concerns_acks() || f.refuses() ? d_.below(6) : d_.below(d_.pick({60u, 300u, 500u, 1000u}));
+            f.at = f.concerns_acks() || f.refuses() ? d_.below(4)
+                   : f.upward                       ? d_.below(d_.pick({40u, 280u, 400u, 600u}))
+                                                    : d_.below(d_.pick({30u, 140u, 250u, 500u}));
             f.duration =
                 f.kind == k::stall ? d_.pick<nanoseconds>({10ms, 900ms, 70s}) : d_.pick<nanoseconds>({100ms, 4s});
             f.code = f.kind == k::status ? draw_status()

@@ -82,7 +82,7 @@ private:
     void check_window() {
         const auto messages = static_cast<std::size_t>(schedule_.options.max_pending_messages);
         // Where answers overtake each other, it is not known which messages are still without one.
-        const bool in_order = std::none_of(schedule_.faults.begin(), schedule_.faults.end(), [](const fault& f) {
+        const bool in_order = std::none_of(server_.met.begin(), server_.met.end(), [](const fault& f) {
             return f.kind == fault_kind::ack_swapped || f.refuses() || f.kind == fault_kind::ack_lost;
         });
         std::map<unsigned, std::vector<std::size_t>> sizes; // of the messages on a line
