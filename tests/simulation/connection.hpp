@@ -118,6 +118,8 @@ private:
             std::memcpy(into_.data(), inbox_.data(), n);
             inbox_.erase(0, n);
             read_ += n;
+            if (asks_for_quiet_ && inbox_.empty() && client_error_) // the client has read it all
+                server_.quiet_until = world_.now() + std::chrono::seconds(1);
             reading.complete({}, n);
         } else if (client_error_) {
             reading.complete(client_error_);
@@ -244,7 +246,7 @@ private:
             text = "HTTP/1.1 " + std::to_string(fault_.code) + " \r\nContent-Type: text/html\r\nContent-Length: 20\r\n";
             if (fault_.code == 429 || fault_.code == 503) {
                 text += "Retry-After: 1\r\n";
-                server_.quiet_until = world_.now() + std::chrono::seconds(1);
+                asks_for_quiet_ = true;
             }
             text += "Connection: close\r\n\r\n<html>sorry.</html>\n";
         }
@@ -323,6 +325,7 @@ private:
     bool closed_ = false; ///< by the client
     bool broken_ = false; ///< nothing passes
     bool struck_ = false;
+    bool asks_for_quiet_ = false; ///< with a `Retry-After`
 
     testing::detail::fault_script script_{}; // outlives the peer
     std::unique_ptr<testing::peer> peer_{};

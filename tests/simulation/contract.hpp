@@ -24,6 +24,7 @@ inline bool may_be_fatal(const schedule& s, const server& broker, std::error_cod
         return false;
     const bool short_lived = s.proxy.otp_lifetime < 2s;
     int late = short_lived && s.network.dead_addresses != 0 ? 2 : 0;
+    late += s.sleeps;
     for (const fault& f : broker.met) {
         if (f.kind == fault_kind::status && f.code >= 400 && f.code <= 404) return true;
         late += short_lived && f.kind == fault_kind::unreachable;
@@ -74,7 +75,7 @@ public:
             if (schedule_.options.deduplicate && copies_[i].size() > (numbers_shifted() ? 2u : 1u))
                 world_.violated("message ", i, " is stored ", copies_[i].size(), " times");
         }
-        if (!all_ended || schedule_.pace != 0) return; // a slow machine may be late
+        if (!all_ended || !schedule_.punctual()) return; // a slow machine may be late
         check_cancellations();
         for (const started_operation& op : history_.operations) {
             if (!op.started || op.completions != 1) continue;
@@ -211,7 +212,7 @@ private:
     /// A time-out is noticed by a tick; one of the message's own is no multiple of it, and the message may have been
     /// taken over by a tick, too.
     void check_time(std::size_t i, const sent_message& m) {
-        if (schedule_.pace != 0 || m.timeout.count() == 0) return; // a slow machine may be late
+        if (!schedule_.punctual() || m.timeout.count() == 0) return; // a slow machine may be late
         const bool own = m.content.send_timeout.has_value();
         if (m.done_at - m.sent_at > m.timeout + (own ? 2 : 1) * tick() && !in_a_group(m))
             world_.violated("message ", i, " with ", m.timeout.count(), " ms was answered after ",

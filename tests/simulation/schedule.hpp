@@ -34,7 +34,8 @@ enum class deed : std::uint8_t {
     cancel,     ///< of the producer
     close,
     ensure_stream, ///< a REST call of the client
-    destroy        ///< the producer
+    destroy,       ///< the producer
+    sleep          ///< the machine, for `own_timeout`
 };
 
 /// Where a handler belongs.
@@ -79,6 +80,10 @@ struct schedule {
     ending end = ending::close;
     /// Handlers run between two events of the world; 0: all that are ready. A machine that is slow, or not.
     unsigned pace = 0;
+    bool sleeps = false; ///< there is a `deed::sleep`
+
+    /// Nothing but the library decides when something happens.
+    bool punctual() const noexcept { return pace == 0 && !sleeps; }
 };
 
 /// Draws a schedule. What is drawn later does not change what was drawn before.
@@ -239,6 +244,11 @@ private:
         if (d_.percent(15)) add(deed::ensure_stream, span);
         if (d_.percent(8)) add(deed::close, span);
         if (d_.percent(4)) add(deed::destroy, span);
+        if (d_.percent(4)) {
+            s_.sleeps = true;
+            add(deed::sleep, span);
+            s_.actions.back().own_timeout = d_.pick<std::chrono::milliseconds>({50ms, 1s, 20s, 60s});
+        }
         s_.end = d_.pick({ending::close, ending::close, ending::close, ending::close, ending::close_at_once,
                           ending::close_at_once, ending::abandon, ending::destroy_context});
         s_.end_at = s_.end == ending::close ? span : d_.between(0ms, span + d_.pick<nanoseconds>({1us, 50ms, 2s}));

@@ -36,7 +36,7 @@ public:
 
 private:
     /// A slow machine calls handlers a moment after what they tell.
-    nanoseconds slack() const { return schedule_.pace == 0 ? 0ms : 100ms; }
+    nanoseconds slack() const { return schedule_.punctual() ? 0ms : 100ms; }
     static bool in_a_group(const sent_message& m) { return m.operation->plan->what == deed::send_all; }
 
     void check_message(std::size_t i, const sent_message& m) {
@@ -72,7 +72,7 @@ private:
         if (m.results == 1 && !m.ec) { // it has been answered on another connection
             if (!writes_[i].empty() && writes_[i].front().when <= f.when) return;
         } else {
-            if (schedule_.pace != 0) return; // a slow machine tells it later
+            if (!schedule_.punctual()) return; // a slow machine tells it later
             if (m.results == 1 && m.done_at <= f.when) return;
             if (in_a_group(m)) return; // it is told when the last of them has a result
         }

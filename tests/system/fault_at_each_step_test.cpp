@@ -171,11 +171,12 @@ TEST_CASE("a failure at each step of the way to a socket heals, or ends all at o
                 fault f;
                 f.kind = k::status;
                 f.code = status;
-                const bool fatal = status < 409 && (status != 401 || to.server == address::pulsar);
+                // A one-time password that is refused may have come too late: one more is asked for.
+                const bool fatal = status < 409 && (status != 401 || connection == 0);
                 CAPTURE(status);
                 const report r = run_one(to, connection, f);
                 CHECK(r.faults == 1);
-                CHECK(r.persisted == (fatal ? 0 : r.messages));
+                CHECK(r.persisted == (fatal ? 0u : r.messages));
             }
         }
     }
