@@ -136,13 +136,13 @@ TEST_CASE("a close frame of the server behind each byte heals") {
         const std::size_t socket = whole.bytes.size() - 1; // the last connection
         std::size_t met = 0;
         for (const bool upward : {true, false}) {
-            for (const std::uint16_t code : {1001, 1011}) {
+            for (const unsigned code : {1001u, 1011u}) {
                 for (std::size_t at = 0; at < (upward ? whole.bytes[socket].first : whole.bytes[socket].second); ++at) {
                     fault f;
                     f.kind = fault_kind::server_close;
                     f.upward = upward;
                     f.at = at;
-                    f.code = code;
+                    f.code = static_cast<std::uint16_t>(code);
                     const report r = run_one(to, socket, f);
                     CHECK(r.persisted == r.messages);
                     met += r.faults;
@@ -167,10 +167,10 @@ TEST_CASE("a failure at each step of the way to a socket heals, or ends all at o
                 CHECK(r.faults == 1);
                 CHECK(r.persisted == r.messages);
             }
-            for (const std::uint16_t status : {400, 401, 403, 404, 409, 429, 500, 502, 503, 504}) {
+            for (const unsigned status : {400u, 401u, 403u, 404u, 409u, 429u, 500u, 502u, 503u, 504u}) {
                 fault f;
                 f.kind = k::status;
-                f.code = status;
+                f.code = static_cast<std::uint16_t>(status);
                 // A one-time password that is refused may have come too late: one more is asked for.
                 const bool fatal = status < 409 && (status != 401 || connection == 0);
                 CAPTURE(status);
