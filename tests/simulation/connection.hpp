@@ -80,6 +80,7 @@ public:
         if (peer_) peer_->end_of_stream(server_.wall_time());
         server_.account(number_);
         peer_.reset();
+        if (fault_.shifts_numbers() && struck_ && answers_.within(read_) <= fault_.at) ++server_.refusals_lost;
     }
 
 private:

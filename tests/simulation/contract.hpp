@@ -72,7 +72,7 @@ public:
                 check_result(i, m);
                 check_time(i, m);
             }
-            if (schedule_.options.deduplicate && copies_[i].size() > (numbers_shifted() ? 2u : 1u))
+            if (schedule_.options.deduplicate && copies_[i].size() > (server_.refusals_lost != 0 ? 2u : 1u))
                 world_.violated("message ", i, " is stored ", copies_[i].size(), " times");
         }
         if (!all_ended || !schedule_.punctual()) return; // a slow machine may be late
@@ -132,8 +132,8 @@ private:
         return n;
     }
 
-    /// A refused message takes no number. Where the refusal is lost with its connection, nobody knows that those behind
-    /// it were stored under lower numbers than theirs, and what is sent again is no repeat.
+    /// A refused message takes no number. Where the refusal is lost with its connection, no client knows that those
+    /// behind it were stored under lower numbers than theirs, and what it sends again is no repeat.
     bool numbers_shifted() const {
         return std::any_of(server_.met.begin(), server_.met.end(), [](const fault& f) { return f.shifts_numbers(); });
     }

@@ -14,6 +14,7 @@
 #include <cstdint>
 #include <deque>
 #include <iterator>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -130,6 +131,10 @@ private:
         o.max_waiting_messages = d_.pick({0, 3, 20});
         o.write_timeout = d_.pick<std::chrono::milliseconds>({0ms, 300ms, 30s});
         o.max_pending_bytes = d_.pick<std::size_t>({1024, 64u << 20});
+        if (d_.percent(15)) {
+            o.budget = std::make_shared<sluice::byte_budget>(d_.pick<std::size_t>({300, 2000, 65536}));
+            s_.producers = d_.percent(70) ? 2 : 1;
+        }
         o.max_frame_bytes = d_.pick<std::size_t>({2048, 1u << 20});
         o.batching_max_bytes = d_.pick<std::size_t>({4096, 128u << 10});
         o.ping_interval = d_.pick<std::chrono::milliseconds>({700ms, 30s});

@@ -56,7 +56,8 @@ public:
     testing::proxy_model model;
     std::vector<book> books{};
     wire_log wire{};
-    std::vector<fault> met{}; ///< that have struck
+    std::vector<fault> met{};      ///< that have struck
+    std::size_t refusals_lost = 0; ///< lost with their connections: no client has read them
     /// A refusal with a `Retry-After` is on its way to the only client: nobody may connect before.
     nanoseconds quiet_until{};
     bool expects_quiet = false;
