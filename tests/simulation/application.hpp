@@ -48,6 +48,10 @@ public:
 
     void perform(const action& a) {
         if (a.what == deed::cancel_one) return cancel(a.subject, a.cancel_type);
+        if (a.what == deed::sleep) {
+            world_.note("the machine sleeps for ", a.own_timeout.count(), " ms");
+            return world_.sleep(a.own_timeout);
+        }
         producer_type* const p = producers_[a.producer].get();
         if (!p) return;
         producer_fate& fate = history_.producers[a.producer];
@@ -213,7 +217,8 @@ private:
             break;
         case deed::cancel_one:
         case deed::cancel:
-        case deed::destroy: break;
+        case deed::destroy:
+        case deed::sleep: break;
         }
     }
     /// Its coroutine was cancelled, or the producer destroyed, before it came to its send.
@@ -266,7 +271,7 @@ private:
     std::string title(const started_operation& op) const {
         constexpr const char* names[] = {"send",     "send borrowed", "send awaited", "send_all",   "push",
                                          "try_push", "open",          "flush",        "cancel one", "cancel",
-                                         "close",    "ensure_stream", "destroy"};
+                                         "close",    "ensure_stream", "destroy",      "sleep"};
         return "operation " + std::to_string(op.plan->subject) + " (" + names[static_cast<int>(op.plan->what)] +
                ", producer " + std::to_string(op.plan->producer) + ")";
     }

@@ -20,15 +20,8 @@ namespace simulation {
 
 class connection : public std::enable_shared_from_this<connection> {
 public:
-    connection(world& w, server& s, const manners& m, const fault& f, unsigned number, std::size_t& met)
-        : world_(w),
-          server_(s),
-          manners_(m),
-          fault_(f),
-          number_(number),
-          met_(met),
-          answers_(f),
-          wire_(w, s.wire, number) {
+    connection(world& w, server& s, const manners& m, const fault& f, unsigned number)
+        : world_(w), server_(s), manners_(m), fault_(f), number_(number), answers_(f), wire_(w, s.wire, number) {
         if (fault_.scripted()) write_script();
     }
 
@@ -81,11 +74,13 @@ public:
     }
 
     unsigned number() const noexcept { return number_; }
+    std::pair<std::size_t, std::size_t> traffic() const noexcept { return {up_.delivered, down_.delivered}; }
     /// The run is over: the server's side ends, whatever was under way.
     void finish() {
         if (peer_) peer_->end_of_stream(server_.wall_time());
         server_.account(number_);
         peer_.reset();
+        if (fault_.shifts_numbers() && struck_ && answers_.within(read_) <= fault_.at) ++server_.refusals_lost;
     }
 
 private:
@@ -110,7 +105,7 @@ private:
     }
     bool lags() { return !closed_ && world_.luck().percent(manners_.lag); }
     void meet() {
-        ++met_;
+        if (!fault_.of_address) server_.met.push_back(fault_);
         world_.note("line ", number_, ": ", to_string(fault_.kind));
     }
 
@@ -124,6 +119,8 @@ private:
             std::memcpy(into_.data(), inbox_.data(), n);
             inbox_.erase(0, n);
             read_ += n;
+            if (asks_for_quiet_ && inbox_.empty() && client_error_) // the client has read it all
+                server_.quiet_until = world_.now() + std::chrono::seconds(1);
             reading.complete({}, n);
         } else if (client_error_) {
             reading.complete(client_error_);
@@ -250,7 +247,7 @@ private:
             text = "HTTP/1.1 " + std::to_string(fault_.code) + " \r\nContent-Type: text/html\r\nContent-Length: 20\r\n";
             if (fault_.code == 429 || fault_.code == 503) {
                 text += "Retry-After: 1\r\n";
-                server_.quiet_until = world_.now() + std::chrono::seconds(1);
+                asks_for_quiet_ = true;
             }
             text += "Connection: close\r\n\r\n<html>sorry.</html>\n";
         }
@@ -264,7 +261,7 @@ private:
             rule->target = fault_target::call;
             rule->act = fault_act::delay;
             rule->delay = fault_.duration;
-        } else if (fault_.refuses()) {
+        } else if (fault_.shifts_numbers()) {
             rule->target = fault_target::message;
             rule->act = fault_act::refuse;
             rule->after = fault_.at;
@@ -318,7 +315,6 @@ private:
     const manners& manners_;
     const fault fault_;
     const unsigned number_;
-    std::size_t& met_;
 
     std::span<std::byte> into_{};
     std::span<const std::byte> from_{};
@@ -330,6 +326,7 @@ private:
     bool closed_ = false; ///< by the client
     bool broken_ = false; ///< nothing passes
     bool struck_ = false;
+    bool asks_for_quiet_ = false; ///< with a `Retry-After`
 
     testing::detail::fault_script script_{}; // outlives the peer
     std::unique_ptr<testing::peer> peer_{};

@@ -60,14 +60,15 @@ struct fault {
     bool reset = false;
     std::size_t at = 0; ///< the byte, or the number of the acknowledgement
     nanoseconds duration{};
-    std::uint16_t code = 0; ///< of a close frame, or an HTTP status
+    std::uint16_t code = 0;  ///< of a close frame, an HTTP status, or the place of an exception
+    bool of_address = false; ///< not scheduled: the address is one that nobody answers at
 
     bool concerns_names() const noexcept { return kind == fault_kind::unresolved || kind == fault_kind::name_hangs; }
     bool scripted() const noexcept { return kind >= fault_kind::slow_answer && kind <= fault_kind::useless; }
+    /// A message is not taken, and the number that it would have got is another's.
+    bool shifts_numbers() const noexcept { return kind == fault_kind::message_refused || kind == fault_kind::useless; }
     /// A message may be refused, or its fate denied.
-    bool refuses() const noexcept {
-        return kind == fault_kind::message_refused || kind == fault_kind::useless || kind == fault_kind::ack_denied;
-    }
+    bool refuses() const noexcept { return shifts_numbers() || kind == fault_kind::ack_denied; }
     bool concerns_acks() const noexcept { return kind >= fault_kind::ack_lost; }
     bool at_a_byte() const noexcept { return kind >= fault_kind::cut && kind <= fault_kind::server_close; }
     bool instead_of_answer() const noexcept { return kind >= fault_kind::status && kind <= fault_kind::silence; }

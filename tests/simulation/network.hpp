@@ -41,8 +41,8 @@ public:
         if (!faults_.empty() && faults_.front().concerns_names()) {
             found.answers = faults_.front().kind == fault_kind::unresolved;
             found.error = asio::error::host_not_found;
+            server_.met.push_back(faults_.front());
             faults_.pop_front();
-            ++met_;
             world_.note("no address of ", host);
             return found;
         }
@@ -61,19 +61,24 @@ public:
         fault f;
         const bool dead = to.port() == dead_port || to.port() == silent_port;
         if (dead) {
+            f.of_address = true;
             f.kind = to.port() == dead_port ? fault_kind::refused : fault_kind::unreachable;
         } else if (!faults_.empty() && !faults_.front().concerns_names() && world_.luck().percent(manners_.afflicted)) {
             f = faults_.front();
             faults_.pop_front();
         }
         const auto number = static_cast<unsigned>(lines_.size());
-        lines_.push_back(std::make_shared<connection>(world_, server_, manners_, f, number, dead ? ignored_ : met_));
+        lines_.push_back(std::make_shared<connection>(world_, server_, manners_, f, number));
         return lines_.back();
     }
 
-    /// Faults that connections have met so far.
-    std::size_t met() const noexcept { return met_; }
     std::size_t lines() const noexcept { return lines_.size(); }
+    /// Of each: bytes that have reached the server, and the client.
+    std::vector<std::pair<std::size_t, std::size_t>> traffic() const {
+        std::vector<std::pair<std::size_t, std::size_t>> all;
+        for (const auto& line : lines_) all.push_back(line->traffic());
+        return all;
+    }
     /// The server's ends of all connections end.
     void finish() {
         for (const auto& line : lines_) line->finish();
@@ -88,7 +93,6 @@ private:
     const manners manners_;
     std::deque<fault> faults_;
     std::vector<std::shared_ptr<connection>> lines_{};
-    std::size_t met_ = 0, ignored_ = 0;
     network* previous_;
 };
 

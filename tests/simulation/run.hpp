@@ -20,6 +20,7 @@ struct report {
     std::size_t messages = 0, faults = 0, lines = 0, persisted = 0;
     std::uint64_t steps = 0;
     nanoseconds lasted{};
+    std::vector<std::pair<std::size_t, std::size_t>> bytes{}; ///< of each connection: to the server, to the client
 };
 
 class run {
@@ -62,6 +63,8 @@ public:
                 world_.violated("leaked: ", world_.timers, " timers, ", world_.streams, " streams");
         }
         network_.finish();
+        if (const auto& budget = schedule_.options.budget; budget && budget->used() != 0)
+            world_.violated("the shared budget does not get ", budget->used(), " bytes back");
         contract(world_, schedule_, history_, server_).check(all_ended);
         wire_contract(world_, schedule_, history_, server_).check();
         return summary(start);
@@ -148,6 +151,7 @@ private:
         const nanoseconds limit = world_.now() + 3h;
         while (!condition()) {
             const bool ready = c.run(world_, pace());
+            check_budget();
             if (condition()) return true;
             // A machine is slow, but not for ever: handlers that are ready wait for milliseconds at most.
             if (ready && schedule_.pace != 0 && world_.next_time() > world_.now() + 2ms) continue;
@@ -162,6 +166,14 @@ private:
         return true;
     }
 
+    /// A producer that has nothing pending may exceed it by one message.
+    void check_budget() {
+        const auto& budget = schedule_.options.budget;
+        if (!budget || over_budget_) return;
+        constexpr std::size_t largest = 2100;
+        over_budget_ = budget->used() > budget->limit() + schedule_.producers * largest;
+        if (over_budget_) world_.violated("of the shared budget ", budget->used(), " bytes are used");
+    }
     unsigned pace() { return schedule_.pace == 0 ? 0 : 1 + static_cast<unsigned>(world_.luck().below(schedule_.pace)); }
 
     bool end(contexts& c) {
@@ -189,18 +201,24 @@ private:
     }
     /// Faults are finite, so every producer that has not been ended gets through.
     void check_last_message(std::size_t producer) {
+        if (application::producer_type* const p = app_->producer(producer)) {
+            const sluice::producer_stats stats = p->stats();
+            if (stats.pending_messages == 0 && stats.pending_bytes != 0)
+                world_.violated("producer ", producer, ": no message and ", stats.pending_bytes, " bytes are pending");
+            if (stats.waiting_messages != 0)
+                world_.violated("producer ", producer, ": ", stats.waiting_messages, " messages wait for ever");
+        }
         const started_operation& op = history_.operations[schedule_.operations + producer];
         const producer_fate& fate = history_.producers[producer];
         const bool cancelled = op.ec == asio::error::operation_aborted && !fate.cancellations.empty();
         const bool unlucky = op.ec == sluice::errc::ack_timeout && ack_may_be_lost();
         if (op.started && op.ec && !cancelled && !unlucky && !fate.closing && !fate.destroyed &&
-            !may_be_fatal(schedule_, op.ec) && !refusal_explains(schedule_, op.ec))
+            !may_be_fatal(schedule_, server_, op.ec) && !refusal_explains(schedule_, server_, op.ec))
             world_.violated("producer ", producer, " did not recover: ", op.ec.message());
     }
     bool ack_may_be_lost() const {
-        for (const fault& f : schedule_.faults)
-            if (f.kind == fault_kind::ack_lost) return true;
-        return false;
+        return std::any_of(server_.met.begin(), server_.met.end(),
+                           [](const fault& f) { return f.kind == fault_kind::ack_lost; });
     }
     void close(std::size_t producer) {
         action& a = last_.emplace_back();
@@ -224,8 +242,9 @@ private:
         r.trace = world_.trace();
         r.messages = history_.messages.size();
         for (const sent_message& m : history_.messages) r.persisted += m.results == 1 && !m.ec;
-        r.faults = network_.met();
+        r.faults = server_.met.size();
         r.lines = network_.lines();
+        r.bytes = network_.traffic();
         r.steps = world_.steps();
         r.lasted = world_.now() - start;
         return r;
@@ -237,6 +256,7 @@ private:
     server server_;
     network network_;
     std::deque<action> last_{};
+    bool over_budget_ = false;
     std::shared_ptr<application> app_{};
 };
 

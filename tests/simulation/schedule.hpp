@@ -14,6 +14,7 @@
 #include <cstdint>
 #include <deque>
 #include <iterator>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -34,7 +35,8 @@ enum class deed : std::uint8_t {
     cancel,     ///< of the producer
     close,
     ensure_stream, ///< a REST call of the client
-    destroy        ///< the producer
+    destroy,       ///< the producer
+    sleep          ///< the machine, for `own_timeout`
 };
 
 /// Where a handler belongs.
@@ -79,6 +81,10 @@ struct schedule {
     ending end = ending::close;
     /// Handlers run between two events of the world; 0: all that are ready. A machine that is slow, or not.
     unsigned pace = 0;
+    bool sleeps = false; ///< there is a `deed::sleep`
+
+    /// Nothing but the library decides when something happens.
+    bool punctual() const noexcept { return pace == 0 && !sleeps; }
 };
 
 /// Draws a schedule. What is drawn later does not change what was drawn before.
@@ -125,6 +131,10 @@ private:
         o.max_waiting_messages = d_.pick({0, 3, 20});
         o.write_timeout = d_.pick<std::chrono::milliseconds>({0ms, 300ms, 30s});
         o.max_pending_bytes = d_.pick<std::size_t>({1024, 64u << 20});
+        if (d_.percent(15)) {
+            o.budget = std::make_shared<sluice::byte_budget>(d_.pick<std::size_t>({300, 2000, 65536}));
+            s_.producers = d_.percent(70) ? 2 : 1;
+        }
         o.max_frame_bytes = d_.pick<std::size_t>({2048, 1u << 20});
         o.batching_max_bytes = d_.pick<std::size_t>({4096, 128u << 10});
         o.ping_interval = d_.pick<std::chrono::milliseconds>({700ms, 30s});
@@ -153,7 +163,7 @@ private:
     void draw_faults() {
         using k = fault_kind;
         // Most lie on the wire; the first bytes are the upgrade and its answer.
-        const unsigned n = d_.percent(5) ? 0 : d_.between(5u, 12u);
+        const unsigned n = d_.percent(4) ? 0 : d_.between(6u, 14u);
         for (unsigned i = 0; i < n; ++i) {
             fault f;
             f.kind = d_.pick({k::cut,
@@ -190,7 +200,9 @@ private:
             if (f.kind == k::ack_lost && s_.options.send_timeout == 0ms) f.kind = k::ack_doubled;
             f.upward = d_.percent(60);
             f.reset = d_.percent(50);
-            f.at = f.concerns_acks() || f.refuses() ? d_.below(6) : d_.below(d_.pick({60u, 300u, 500u, 1000u}));
+            f.at = f.concerns_acks() || f.refuses() ? d_.below(4)
+                   : f.upward                       ? d_.below(d_.pick({40u, 280u, 400u, 600u}))
+                                                    : d_.below(d_.pick({30u, 140u, 250u, 500u}));
             f.duration =
                 f.kind == k::stall ? d_.pick<nanoseconds>({10ms, 900ms, 70s}) : d_.pick<nanoseconds>({100ms, 4s});
             f.code = f.kind == k::status ? draw_status()
@@ -237,6 +249,11 @@ private:
         if (d_.percent(15)) add(deed::ensure_stream, span);
         if (d_.percent(8)) add(deed::close, span);
         if (d_.percent(4)) add(deed::destroy, span);
+        if (d_.percent(4)) {
+            s_.sleeps = true;
+            add(deed::sleep, span);
+            s_.actions.back().own_timeout = d_.pick<std::chrono::milliseconds>({50ms, 1s, 20s, 60s});
+        }
         s_.end = d_.pick({ending::close, ending::close, ending::close, ending::close, ending::close_at_once,
                           ending::close_at_once, ending::abandon, ending::destroy_context});
         s_.end_at = s_.end == ending::close ? span : d_.between(0ms, span + d_.pick<nanoseconds>({1us, 50ms, 2s}));

@@ -2,6 +2,7 @@
 // The other end: the model of proxy and broker, and a book of which connection stored what.
 #pragma once
 
+#include "fault.hpp"
 #include "wire.hpp"
 
 #include <sluice/testing/gateway/peer.hpp>
@@ -55,6 +56,8 @@ public:
     testing::proxy_model model;
     std::vector<book> books{};
     wire_log wire{};
+    std::vector<fault> met{};      ///< that have struck
+    std::size_t refusals_lost = 0; ///< lost with their connections: no client has read them
     /// A refusal with a `Retry-After` is on its way to the only client: nobody may connect before.
     nanoseconds quiet_until{};
     bool expects_quiet = false;

@@ -36,7 +36,7 @@ public:
 
 private:
     /// A slow machine calls handlers a moment after what they tell.
-    nanoseconds slack() const { return schedule_.pace == 0 ? 0ms : 100ms; }
+    nanoseconds slack() const { return schedule_.punctual() ? 0ms : 100ms; }
     static bool in_a_group(const sent_message& m) { return m.operation->plan->what == deed::send_all; }
 
     void check_message(std::size_t i, const sent_message& m) {
@@ -72,7 +72,7 @@ private:
         if (m.results == 1 && !m.ec) { // it has been answered on another connection
             if (!writes_[i].empty() && writes_[i].front().when <= f.when) return;
         } else {
-            if (schedule_.pace != 0) return; // a slow machine tells it later
+            if (!schedule_.punctual()) return; // a slow machine tells it later
             if (m.results == 1 && m.done_at <= f.when) return;
             if (in_a_group(m)) return; // it is told when the last of them has a result
         }
@@ -82,7 +82,7 @@ private:
     void check_window() {
         const auto messages = static_cast<std::size_t>(schedule_.options.max_pending_messages);
         // Where answers overtake each other, it is not known which messages are still without one.
-        const bool in_order = std::none_of(schedule_.faults.begin(), schedule_.faults.end(), [](const fault& f) {
+        const bool in_order = std::none_of(server_.met.begin(), server_.met.end(), [](const fault& f) {
             return f.kind == fault_kind::ack_swapped || f.refuses() || f.kind == fault_kind::ack_lost;
         });
         std::map<unsigned, std::vector<std::size_t>> sizes; // of the messages on a line
