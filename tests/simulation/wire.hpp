@@ -5,6 +5,7 @@
 
 #include "world.hpp"
 
+#include <sluice/message.hpp>
 #include <sluice/web/base64.hpp>
 #include <sluice/web/ws_frame.hpp>
 
