@@ -246,7 +246,7 @@ private:
         if (text_[at_] == '-') ++at_;
         if (at_ == text_.size() || !is_digit(text_[at_])) {
             if (at_ == begin) return fail_token();
-            return fail_number("Expected digit (0-9) to follow minus sign, for valid numeric value");
+            return fail_number("expected digit (0-9) to follow minus sign, for valid numeric value");
         }
         if (text_[at_] == '0' && at_ + 1 != text_.size() && is_digit(text_[at_ + 1]))
             return fail(at_ + 1, "Invalid numeric value: Leading zeroes not allowed");
@@ -275,12 +275,15 @@ private:
         return is_digit(c) || (lower >= 'a' && lower <= 'z') || c == '_' || c == '$' || static_cast<signed char>(c) < 0;
     }
 
-    bool fail_number(std::string_view why) { return at_ == text_.size() ? fail_end() : fail_character(at_, why); }
+    bool fail_number(std::string_view why) {
+        return at_ == text_.size() ? fail_end() : fail_character(at_, why, " in numeric value");
+    }
     bool fail_token() {
         const char c = text_[at_];
         if (c == '/')
             return fail_character(at_, "maybe a (non-standard) comment? (not recognized as one since Feature "
                                        "'ALLOW_COMMENTS' not enabled for parser)");
+        if (c == '}' || c == ']') return fail_character(at_, "expected a value");
         std::size_t end = at_;
         while (end != text_.size() && is_word(text_[end])) ++end;
         const std::string word(text_.substr(at_, end - at_));
@@ -294,9 +297,10 @@ private:
                         "': was expecting (JSON String, Number, Array, Object or token 'null', 'true' or 'false')");
     }
     bool fail_end() { return fail(text_.size(), "Unexpected end-of-input"); }
-    bool fail_character(std::size_t at, std::string_view why) {
+    bool fail_character(std::size_t at, std::string_view why, const char* where = "") {
         const std::string shown = character(at);
-        return fail(at, "Unexpected character ('" + shown + "' (code " + code_of(shown) + ")): " + std::string(why));
+        return fail(at, "Unexpected character ('" + shown + "' (code " + code_of(shown) + "))" + where + ": " +
+                            std::string(why));
     }
     /// The whole one that begins there.
     std::string character(std::size_t at) const {

@@ -167,7 +167,8 @@ private:
     void hand_over(std::vector<topic_message>& messages, const std::vector<std::optional<std::string>>& contexts,
                    bool batched, time_point now, answer_sink* out) {
         const std::string why = unusable(now);
-        const bool stored = why.empty() && topic_->publish(messages, batched);
+        const bool stored =
+            why.empty() && topic_->publish(messages, batched && messages.size() > 1); // a lone one is none
         for (std::size_t i = 0; i < messages.size(); ++i) {
             const std::optional<std::string_view> context(contexts[i]);
             if (out != nullptr) {
@@ -253,11 +254,12 @@ private:
             return "ProducerBlockedQuotaExceededException: The backlog quota of the topic " + topic_->name() +
                    " that the producer " + *name_ + " produces to is exceeded";
         }
+        if (told_) return "AlreadyClosedException: Producer already closed"; // for good
         if (auto [again, refused] = broker_.open(where_); again && again->take_name(*name_, now)) {
             topic_ = std::move(again);
             return unusable(now);
         }
-        if (std::exchange(told_, true)) return "AlreadyClosedException: Producer already closed";
+        told_ = true;
         return "AlreadyClosedException: The producer " + *name_ + " of the topic " + topic_->name() +
                " was already closed when closing the producers";
     }
@@ -288,7 +290,7 @@ private:
         std::size_t n = text(name_->size()) + 1 + varint(next_number_) + 1 + varint(milliseconds_of(m.publish_time));
         for (const property& p : m.properties) n += text(text(p.name.size()) + text(p.value.size()));
         for (const std::string& c : m.replication_clusters) n += text(c.size());
-        if (m.key) n += text(m.key->size()) + 2; // and that it is not base64
+        if (m.key) n += text(m.key->size()) + 3; // and that it is not base64
         if (m.event_time) n += 1 + varint(*m.event_time);
         if (m.deliver_at) n += 2 + varint(*m.deliver_at);
         return n + 1 + varint(static_cast<std::int64_t>(m.payload.size())); // uncompressed_size
