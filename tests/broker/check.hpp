@@ -14,6 +14,11 @@ struct failed : std::runtime_error {
     using std::runtime_error::runtime_error;
 };
 
+/// The server has not been given what the case needs, though it could.
+struct not_set_up : std::runtime_error {
+    using std::runtime_error::runtime_error;
+};
+
 /// The server does not have what the case is about.
 struct skipped : std::runtime_error {
     using std::runtime_error::runtime_error;

@@ -17,21 +17,34 @@ constexpr const char* usage = R"(usage: conformance --gateway [OPTION...]
        conformance --url ws://127.0.0.1:PORT --admin http://127.0.0.1:PORT [OPTION...]
   --secure-url wss://localhost:PORT --ca FILE   the same Pulsar over TLS, and who signed its certificate
   --token TOKEN --stranger TOKEN                of a super user, and of a role that may do nothing
+  --narrow-url URL --narrow-admin URL           a second Pulsar, open, with the limits that servers.hpp names
   --version V                                   the Pulsar's release, 4.0.7 unless said
-  --only TEXT                                   only cases whose names hold the text
+  --produce FILE                                the program of examples/02_produce.cpp
+  --only TEXT                                   only cases whose groups or names hold the text
+  --results FILE                                for tests/broker/table
 )";
 
 struct settings {
     bool gateway = false;
-    std::string url{}, admin{}, secure_url{}, ca_file{}, token{}, stranger{}, version = "4.0.7", only{};
+    std::string url{}, admin{}, secure_url{}, ca_file{}, token{}, stranger{}, narrow_url{}, narrow_admin{};
+    std::string version = "4.0.7", produce{}, only{}, results{};
 };
 
 settings read_arguments(int argc, char** argv) {
     settings s;
     const std::map<std::string, std::string settings::*> options{
-        {"--url", &settings::url},         {"--admin", &settings::admin}, {"--secure-url", &settings::secure_url},
-        {"--ca", &settings::ca_file},      {"--token", &settings::token}, {"--stranger", &settings::stranger},
-        {"--version", &settings::version}, {"--only", &settings::only},
+        {"--url", &settings::url},
+        {"--admin", &settings::admin},
+        {"--secure-url", &settings::secure_url},
+        {"--ca", &settings::ca_file},
+        {"--token", &settings::token},
+        {"--stranger", &settings::stranger},
+        {"--narrow-url", &settings::narrow_url},
+        {"--narrow-admin", &settings::narrow_admin},
+        {"--version", &settings::version},
+        {"--produce", &settings::produce},
+        {"--only", &settings::only},
+        {"--results", &settings::results},
     };
     for (int i = 1; i < argc; ++i) {
         const std::string name = argv[i];
@@ -44,7 +57,9 @@ settings read_arguments(int argc, char** argv) {
             throw std::invalid_argument(name);
         }
     }
-    if (s.gateway == !s.url.empty() || s.url.empty() != s.admin.empty()) throw std::invalid_argument("which server?");
+    if (s.gateway == !s.url.empty() || s.url.empty() != s.admin.empty() ||
+        s.narrow_url.empty() != s.narrow_admin.empty())
+        throw std::invalid_argument("which server?");
     return s;
 }
 
@@ -54,41 +69,66 @@ std::string read_file(const std::string& name) {
     return {std::istreambuf_iterator<char>(file), {}};
 }
 
-/// The server and, beside it, the one that is reached over TLS.
-std::vector<std::unique_ptr<target>> make_targets(const settings& s) {
-    std::vector<std::unique_ptr<target>> targets;
-    if (s.gateway) {
-        sluice::testing::gateway_options options;
-        options.proxy.token = "a-token-of-the-gateway";
-        targets.push_back(std::make_unique<gateway_target>(options));
-        options.tls = true;
-        targets.push_back(std::make_unique<gateway_target>(options));
-    } else {
-        const web::url_result admin = web::parse_url(s.admin);
-        check(admin.error.empty(), "--admin: " + admin.error);
-        const auto add = [&](const std::string& url) {
-            auto server = std::make_unique<pulsar_target>();
-            server->address = {asio::ip::make_address(admin.value.host), admin.value.port};
-            server->url = url;
-            server->token = s.token;
-            server->stranger = s.stranger;
-            server->is_pulsar_3_0 = s.version.starts_with("3.0.");
-            targets.push_back(std::move(server));
-        };
-        add(s.url);
-        if (!s.secure_url.empty()) {
-            add(s.secure_url);
-            targets.back()->ca_pem = read_file(s.ca_file);
-        }
-    }
-    if (targets.size() == 2) targets[0]->secure = targets[1].get();
-    return targets;
+/// The server under test, and those beside it.
+struct servers {
+    std::unique_ptr<target> main{}, secure{}, narrow{};
+};
+
+servers gateways() {
+    servers s;
+    sluice::testing::gateway_options options;
+    s.narrow = std::make_unique<gateway_target>(narrow_gateway());
+    options.proxy.token = "a-token-of-the-gateway";
+    options.proxy.powerless_tokens = {"a-token-without-power"};
+    s.main = std::make_unique<gateway_target>(options);
+    s.main->stranger = options.proxy.powerless_tokens.front();
+    options.tls = true;
+    s.secure = std::make_unique<gateway_target>(options);
+    return s;
 }
 
-class table {
+servers pulsars(const settings& s) {
+    const auto kind = s.version.starts_with("3.") ? server_kind::pulsar_3_0 : server_kind::pulsar_4_0;
+    const auto make = [&](const std::string& url, const std::string& rest) {
+        const web::url_result admin = web::parse_url(rest);
+        check(admin.error.empty(), rest + ": " + admin.error);
+        auto server = std::make_unique<pulsar_target>(kind);
+        server->address = {asio::ip::make_address(admin.value.host), admin.value.port};
+        server->url = url;
+        return server;
+    };
+    servers out;
+    out.main = make(s.url, s.admin);
+    out.main->token = s.token;
+    out.main->stranger = s.stranger;
+    if (!s.secure_url.empty()) {
+        out.secure = make(s.secure_url, s.admin);
+        out.secure->token = s.token;
+        out.secure->ca_pem = read_file(s.ca_file);
+    }
+    if (!s.narrow_url.empty()) out.narrow = make(s.narrow_url, s.narrow_admin);
+    return out;
+}
+
+std::string_view name_of(server_kind kind) {
+    switch (kind) {
+    case server_kind::gateway: return "gateway";
+    case server_kind::pulsar_4_0: return "Pulsar 4.0";
+    default: return "Pulsar 3.0";
+    }
+}
+
+class rows {
 public:
-    void run(target& server, const test_case& each) {
+    explicit rows(const std::string& results) {
+        if (results.empty()) return;
+        file_.open(results);
+        check(file_.good(), results + " cannot be written");
+    }
+
+    void run(target& server, const char* group, const test_case& each) {
         server.note.clear();
+        server.differences.clear();
         const auto begin = std::chrono::steady_clock::now();
         std::string verdict = "ok  ", why;
         try {
@@ -98,25 +138,67 @@ public:
         } catch (const skipped& e) {
             verdict = "skip";
             why = e.what();
+        } catch (const not_set_up& e) {
+            verdict = "n/a ";
+            why = e.what();
         } catch (const std::exception& e) {
             verdict = "FAIL";
             why = e.what();
             ++failed_;
         }
         const auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - begin);
-        std::cout << verdict << "  " << each.name << std::string(column(each.name), ' ') << ms.count() << " ms"
+        const std::string name = std::string(group) + ": " + each.name;
+        std::cout << verdict << "  " << name << std::string(column(name), ' ') << ms.count() << " ms"
                   << (why.empty() ? "" : "  ") << why << std::endl;
+        if (!file_.is_open()) return;
+        file_ << "case\t" << group << '\t' << each.name << '\t' << verdict.substr(0, verdict.find(' ')) << '\t'
+              << on_one_line(why) << '\n';
+        for (const difference& d : server.differences)
+            file_ << "differs\t" << group << '\t' << each.name << '\t' << name_of(d.where) << '\t' << d.how << '\n';
     }
-    int finish() const {
+    int finish() {
         std::cout << passed_ << " passed, " << failed_ << " failed" << std::endl;
+        if (file_.is_open()) check((file_ << std::flush).good(), "the results cannot be written");
         return failed_ == 0 && passed_ != 0 ? 0 : 1;
     }
 
 private:
-    static std::size_t column(std::string_view name) { return name.size() < 58 ? 60 - name.size() : 2; }
+    static std::size_t column(std::string_view name) { return name.size() < 68 ? 70 - name.size() : 2; }
+    static std::string on_one_line(std::string text) {
+        for (char& c : text)
+            if (static_cast<unsigned char>(c) < 0x20) c = ' ';
+        return text;
+    }
 
+    std::ofstream file_{};
     int passed_ = 0, failed_ = 0;
 };
+
+struct group {
+    const char* name;
+    std::vector<test_case> cases;
+};
+
+std::vector<group> all_groups() {
+    return {
+        {"messages", message_cases()},
+        {"options", option_cases()},
+        {"answers", answer_cases()},
+        {"refusals", refusal_cases()},
+        {"upgrade", upgrade_cases()},
+        {"frames", frame_cases()},
+        {"encryption", encryption_cases()},
+        {"quotas", quota_cases()},
+        {"limits", limit_cases()},
+        {"consumers", consumer_cases()},
+        {"subscriptions", subscription_cases()},
+        {"redelivery", redelivery_cases()},
+        {"readers", reader_cases()},
+        {"receiver refusals", receiver_refusal_cases()},
+        {"volume", volume_cases()},
+        {"reconnect", reconnect_cases()},
+    };
+}
 
 } // namespace
 
@@ -129,14 +211,17 @@ int main(int argc, char** argv) {
         return 2;
     }
     try {
-        const auto targets = make_targets(s);
-        table rows;
-        for (const auto& group : {message_cases(), option_cases(), refusal_cases(), answer_cases(), frame_cases(),
-                                  volume_cases(), reconnect_cases()})
-            for (const test_case& each : group)
-                if (std::string_view(each.name).find(s.only) != std::string_view::npos)
-                    rows.run(*targets.front(), each);
-        return rows.finish();
+        const servers under_test = s.gateway ? gateways() : pulsars(s);
+        target& server = *under_test.main;
+        server.secure = under_test.secure.get();
+        server.narrow = under_test.narrow.get();
+        server.produce = s.produce;
+        rows table(s.results);
+        for (const group& g : all_groups())
+            for (const test_case& each : g.cases)
+                if ((std::string(g.name) + ": " + each.name).find(s.only) != std::string::npos)
+                    table.run(server, g.name, each);
+        return table.finish();
     } catch (const std::exception& e) {
         std::cerr << "conformance: " << e.what() << "\n";
         return 1;

@@ -144,13 +144,13 @@ void upgrade_again(target& server) {
 
 std::vector<test_case> frame_cases() {
     return {
-        {"frames: 1 MiB of text, and 1009", largest_text},
-        {"frames: fragments and pings", fragments_and_pings},
-        {"frames: behind the upgrade at once", behind_the_upgrade},
-        {"frames: what breaks RFC 6455", broken_frames},
-        {"frames: a close is answered", closing},
-        {"frames: messages right before a close", close_at_once},
-        {"frames: an upgrade behind a refused one", upgrade_again},
+        {"1 MiB of text, and 1009", largest_text},
+        {"fragments and pings", fragments_and_pings},
+        {"behind the upgrade at once", behind_the_upgrade},
+        {"what breaks RFC 6455", broken_frames},
+        {"a close is answered", closing},
+        {"messages right before a close", close_at_once},
+        {"an upgrade behind a refused one", upgrade_again},
     };
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 // What is sent is what is stored: every payload, every member of a message.
 #include "cases.hpp"
+#include "producing.hpp"
 
 #include <sluice/pulsar/message_frame.hpp>
 

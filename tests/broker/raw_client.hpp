@@ -36,7 +36,7 @@ inline web::random_source test_random() {
 /// A TCP connection whose every step ends within the limit, or throws.
 class raw_connection {
 public:
-    static constexpr std::chrono::seconds limit{20};
+    static constexpr std::chrono::seconds limit{45};
 
     explicit raw_connection(const tcp::endpoint& server) : socket_(context_) {
         std::error_code ec = asio::error::would_block;
@@ -62,6 +62,21 @@ public:
         socket_.async_read_some(asio::buffer(room.data(), room.size()),
                                 [&](const std::error_code&, std::size_t size) { n = size; });
         wait("reading");
+        return n;
+    }
+    /// The same if something comes within the time, else nothing.
+    std::optional<std::size_t> read_within(std::span<std::byte> room, std::chrono::steady_clock::duration time) {
+        std::optional<std::size_t> n;
+        socket_.async_read_some(asio::buffer(room.data(), room.size()),
+                                [&](const std::error_code& ec, std::size_t size) {
+                                    if (ec != asio::error::operation_aborted) n = size;
+                                });
+        context_.restart();
+        context_.run_for(time);
+        if (!context_.stopped()) {
+            socket_.cancel();
+            context_.run();
+        }
         return n;
     }
     void end_output() { socket_.shutdown(tcp::socket::shutdown_send); }
@@ -164,6 +179,30 @@ public:
         text(message);
         return read_text();
     }
+    /// Sends a message and reads the first one that begins so. Texts before it are kept for `read_text`.
+    std::string ask_for(std::string_view message, std::string_view begin) {
+        const std::vector<std::string> before = std::exchange(texts_, {});
+        text(message);
+        std::vector<std::string> other;
+        for (;;) {
+            std::string one = read_text();
+            if (one.starts_with(begin)) {
+                other.insert(other.begin(), before.begin(), before.end());
+                texts_.insert(texts_.begin(), other.begin(), other.end());
+                return one;
+            }
+            other.push_back(std::move(one));
+        }
+    }
+    /// Waits for a text that is then there for `read_text`; false: none has come, or the socket has ended.
+    bool has_text_within(std::chrono::steady_clock::duration time) {
+        const auto end = std::chrono::steady_clock::now() + time;
+        while (texts_.empty() && !ended_) {
+            const auto left = end - std::chrono::steady_clock::now();
+            if (left.count() <= 0 || !take_event(left)) return !texts_.empty();
+        }
+        return !texts_.empty();
+    }
     /// The payload of the next pong. Texts before it are kept for `read_text`.
     std::string read_pong() {
         while (!pong_ && !ended_) take_event();
@@ -175,8 +214,6 @@ public:
         while (!ended_) take_event();
         return *ended_;
     }
-    /// Texts that had come before what was waited for.
-    const std::vector<std::string>& unread() const noexcept { return texts_; }
 
 private:
     void send(web::opcode op, std::string_view payload, bool fin = true) {
@@ -196,24 +233,32 @@ private:
         texts_.erase(texts_.begin());
         return first;
     }
-    void take_event() {
+    /// False: nothing came within the time.
+    bool take_event(std::optional<std::chrono::steady_clock::duration> time = {}) {
         using kind = web::ws_connection::event::kind;
         for (;;) {
             const web::ws_connection::event e = ws_.next();
             switch (e.what) {
-            case kind::text: texts_.emplace_back(web::as_text(e.data)); return;
-            case kind::pong: pong_.emplace(web::as_text(e.data)); return;
+            case kind::text: texts_.emplace_back(web::as_text(e.data)); return true;
+            case kind::pong: pong_.emplace(web::as_text(e.data)); return true;
             case kind::close:
             case kind::error:
                 ended_ = ending{e.close_code, std::string(e.reason)};
                 write_output();
-                return;
+                return true;
             case kind::none: break;
             default: continue;
             }
             write_output(); // pongs
             const std::span<std::byte> room = ws_.prepare(std::size_t{64} << 10);
-            const std::size_t n = connection_.read(room);
+            std::size_t n = 0;
+            if (!time) {
+                n = connection_.read(room);
+            } else if (const auto some = connection_.read_within(room, *time)) {
+                n = *some;
+            } else {
+                return false;
+            }
             ws_.commit(n);
             if (n == 0) ws_.end_of_stream();
         }

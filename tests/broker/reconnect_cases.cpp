@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 // Connections that are cut in the middle: nothing is lost, order is kept, and with deduplication nothing is doubled.
 #include "cases.hpp"
+#include "producing.hpp"
 #include "relay.hpp"
 
 #include <map>

@@ -1,20 +1,13 @@
 // SPDX-License-Identifier: BSL-1.0
 // What the upgrade is refused with, word for word, and what the library makes of it.
 #include "cases.hpp"
-
-#include <regex>
+#include "producing.hpp"
+#include "words.hpp"
 
 namespace conformance {
 namespace {
 
 using namespace std::chrono_literals;
-
-/// The words of an error page, without what is another each time.
-std::string words(const web::http_response& answer) {
-    const sluice::failure f = sluice::pulsar::failure_of(answer, "");
-    static const std::regex variable(R"("reqId":\d+, "remote":"[^"]*", "local":"[^"]*")");
-    return std::regex_replace(f.details->text, variable, "...");
-}
 
 struct refusal {
     const char* query;
@@ -27,7 +20,7 @@ void refused_options(target& server) {
         {"sendTimeoutMillis=x", 400, R"(Invalid query params: For input string: "x")"},
         {"sendTimeoutMillis=", 400, R"(Invalid query params: For input string: "")"},
         {"sendTimeoutMillis=-1", 400, "Invalid query params: sendTimeout needs to be >= 0"},
-        {"sendTimeoutMillis=2147483648", 400, nullptr},
+        {"sendTimeoutMillis=2147483648", 400, R"(Invalid query params: For input string: "2147483648")"},
         {"batchingEnabled=true&batchingMaxPublishDelay=0", 400,
          "Invalid query params: configured value for batch delay must be at least 1ms"},
         {"batchingEnabled=true&batchingMaxPublishDelay=-1", 400,
@@ -73,10 +66,10 @@ void refused_paths(target& server) {
         {"/ws/v2/producer/persistent", 500, "java.lang.IllegalArgumentException: Invalid topic name format"},
         {"/ws/v2/producer/persistent/public/default", 500,
          "java.lang.IllegalArgumentException: Invalid topic name format"},
-        {"/ws/v2/producer/odd/public/default/x", 500, nullptr},
-        {"/ws/v2/nothing/persistent/public/default/x", 404, nullptr},
-        {"/ws/v9/producer/persistent/public/default/x", 404, nullptr},
-        {"/nothing", 404, nullptr},
+        {"/ws/v2/producer/odd/public/default/x", 500, "java.lang.IllegalArgumentException"},
+        {"/ws/v2/nothing/persistent/public/default/x", 404, "Not Found"},
+        {"/ws/v9/producer/persistent/public/default/x", 404, "Not Found"},
+        {"/nothing", 404, "Not Found"},
         {"/ws/v2/producer/persistent/public/nowhere/x", 404,
          R"(Failed to create producer/consumer: {"errorMsg":"Namespace not found",...})"},
         {"/ws/v2/producer/persistent/nobody/nowhere/x", 404,
@@ -94,7 +87,7 @@ void refused_paths(target& server) {
 }
 
 void raw_credentials(target& server) {
-    if (server.token.empty()) throw skipped("the server asks for no token");
+    if (server.token.empty()) throw not_set_up("the server asks for no token");
     const std::string where = server.producer_target(server.new_topic());
     const auto status = [&](const std::string& query, const std::string& authorization) {
         raw_socket socket(server.address, where + query, authorization);
@@ -132,7 +125,7 @@ asio::awaitable<void> ends_with(asio::any_io_executor executor, const sluice::cl
 }
 
 void unauthorized(target& server) {
-    if (server.token.empty()) throw skipped("the server asks for no token");
+    if (server.token.empty()) throw not_set_up("the server asks for no token");
     const std::string topic = server.new_topic();
     sluice::client_config config = server.config();
     config.auth = sluice::no_auth{};
@@ -146,7 +139,7 @@ void unauthorized(target& server) {
 }
 
 void forbidden(target& server) {
-    if (server.stranger.empty()) throw skipped("no token of a role without permission");
+    if (server.stranger.empty()) throw not_set_up("the server asks for no token");
     sluice::client_config config = server.config();
     config.auth = sluice::bearer_token{server.stranger};
     const std::string topic = server.new_topic();
@@ -255,6 +248,20 @@ void deleted(target& server) {
     check_same(stored[0].payload, "in the new one", "payload");
 }
 
+/// A topic that moves to another broker: the socket goes on.
+void unloaded(target& server) {
+    const std::string topic = server.new_topic();
+    run([&](asio::any_io_executor executor) -> asio::awaitable<void> {
+        any_producer producer = make_producer(executor, server, topic);
+        co_await producer.send("before");
+        server.expect_done("PUT", "/" + path_of(topic) + "/unload");
+        co_await producer.send("afterwards");
+        check_same(producer.stats().connections, 1u, "sockets");
+        co_await producer.close();
+    });
+    check_same(server.read_back(topic).size(), 2u, "messages");
+}
+
 } // namespace
 
 std::vector<test_case> refusal_cases() {
@@ -269,6 +276,7 @@ std::vector<test_case> refusal_cases() {
         {"409 for a producer, until the name is free", name_in_use},
         {"a terminated topic", terminated},
         {"a deleted topic", deleted},
+        {"a topic that is unloaded", unloaded},
     };
 }
 

@@ -15,7 +15,7 @@ namespace conformance {
 
 class pulsar_target final : public target {
 public:
-    pulsar_target() { is_pulsar = true; }
+    using target::target;
 
     /// Through a reader socket, up to a message that is sent for the purpose.
     std::vector<seen_message> read_back(const std::string& topic) override {
@@ -64,11 +64,22 @@ private:
     }
 };
 
+/// The second server: limits that a test can reach, a broker that makes no topics, and no tokens. tests/broker/run
+/// starts a Pulsar with the same.
+inline sluice::testing::gateway_options narrow_gateway() {
+    sluice::testing::gateway_options options;
+    options.proxy.max_message_size = 100'000;
+    options.proxy.max_producers_per_topic = 2;
+    options.proxy.idle_timeout = std::chrono::seconds(4);
+    options.proxy.allow_auto_topic_creation = false;
+    return options;
+}
+
 /// The gateway as a plain Pulsar, in a thread of its own.
 class gateway_target final : public target {
 public:
     explicit gateway_target(sluice::testing::gateway_options options)
-        : gateway_(context_, std::move(options)), thread_([this] { context_.run(); }) {
+        : target(server_kind::gateway), gateway_(context_, std::move(options)), thread_([this] { context_.run(); }) {
         address = {asio::ip::address_v4::loopback(), gateway_.port()};
         url = gateway_.websocket_url();
         ca_pem = gateway_.ca_pem();

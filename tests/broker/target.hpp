@@ -5,14 +5,16 @@
 
 #include "raw_client.hpp"
 
-#include <sluice.hpp>
+#include <sluice/config.hpp>
+#include <sluice/message.hpp>
 
 #include <charconv>
 #include <cstdint>
-#include <functional>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace conformance {
@@ -61,26 +63,51 @@ inline std::int64_t parse_date(std::string_view text) {
     return std::chrono::duration_cast<std::chrono::milliseconds>(at.time_since_epoch()).count() + fraction;
 }
 
+enum class server_kind { gateway, pulsar_4_0, pulsar_3_0 };
+
+/// How a server is known to answer otherwise than the others.
+struct difference {
+    server_kind where;
+    std::string how;
+    auto operator<=>(const difference&) const = default;
+};
+
+/// Cases cannot ask which server it is: they say where one differs, and the table tells it.
 class target {
 public:
+    explicit target(server_kind kind) : kind_(kind) {}
+    target(const target&) = delete;
+    target& operator=(const target&) = delete;
     virtual ~target() = default;
 
-    std::string name{};         ///< as the table calls it
-    tcp::endpoint address{};    ///< plain HTTP and WebSocket
-    std::string url{};          ///< of the client
-    std::string ca_pem{};       ///< with a `wss` URL
-    std::string token{};        ///< of somebody who may do everything; empty: the server asks for none
-    std::string stranger{};     ///< a token of somebody who may do nothing; empty: there is none
-    target* secure = nullptr;   ///< the same server, or one like it, over TLS
-    bool is_pulsar = false;     ///< has what the gateway does not model: partitions, compression at the broker
-    bool is_pulsar_3_0 = false; ///< whose JSON errors read otherwise
+    /// True on that server; the case expects there what `how` says.
+    bool differs(server_kind where, const std::string& how) {
+        differences.insert({where, how});
+        return where == kind_;
+    }
+    /// The case cannot be run on that server, and why.
+    void lacks(server_kind where, const std::string& why) {
+        if (differs(where, why)) throw skipped(why);
+    }
+
+    tcp::endpoint address{};  ///< plain HTTP and WebSocket
+    std::string url{};        ///< of the client
+    std::string ca_pem{};     ///< with a `wss` URL
+    std::string token{};      ///< of somebody who may do everything; empty: the server asks for none
+    std::string stranger{};   ///< a token of somebody who may do nothing; empty: there is none
+    target* secure = nullptr; ///< the same server, or one like it, over TLS
+    target* narrow = nullptr; ///< one like it whose limits are within reach: see `narrow_limits`
+    std::string produce{};    ///< the example that publishes lines; empty: it is not there
 
     /// What a row of the table tells beside its name.
     std::string note{};
+    /// What the case that runs has said of servers.
+    std::set<difference> differences{};
 
     /// Every message of the topic, oldest first.
     virtual std::vector<seen_message> read_back(const std::string& topic) = 0;
 
+    /// How a client of the library gets there.
     sluice::client_config config() const {
         sluice::client_config c;
         c.url = url;
@@ -116,6 +143,13 @@ public:
         check(r.status / 100 == 2, method + " " + path + ": " + std::to_string(r.status) + " " + shown(r.body));
     }
 
+    std::string consumer_target(const std::string& topic, const std::string& subscription,
+                                const std::string& query = {}) const {
+        return "/ws/v2/consumer/" + path_of(topic) + "/" + subscription + (query.empty() ? "" : "?" + query);
+    }
+    std::string reader_target(const std::string& topic, const std::string& query = {}) const {
+        return "/ws/v2/reader/" + path_of(topic) + (query.empty() ? "" : "?" + query);
+    }
     std::string producer_target(const std::string& topic, const std::string& query = {}) const {
         return "/ws/v2/producer/" + path_of(topic) + (query.empty() ? "" : "?" + query);
     }
@@ -144,6 +178,7 @@ private:
                               std::to_integer<unsigned>(bytes[2]));
     }
 
+    server_kind kind_;
     std::string run_ = random_digits();
     int next_name_ = 1;
 };
@@ -157,40 +192,5 @@ public:
         check(is_open(), "the upgrade was answered " + std::to_string(answer().status) + " " + shown(answer().body));
     }
 };
-
-/// Runs a coroutine on a context of its own, and throws what it throws.
-using coroutine = std::function<asio::awaitable<void>(asio::any_io_executor)>;
-void run(const coroutine& body, std::chrono::seconds limit = std::chrono::seconds(60));
-
-using any_producer = sluice::basic_producer<asio::any_io_executor, sluice::codec::any>;
-
-/// A producer with a codec chosen at run time, and its client.
-any_producer make_producer(const asio::any_io_executor& executor, const sluice::client_config& config,
-                           const std::string& topic, sluice::producer_options options = {},
-                           sluice::compression_type compression = sluice::compression_type::none,
-                           sluice::producer_observer observer = {});
-
-inline any_producer make_producer(const asio::any_io_executor& executor, const target& server, const std::string& topic,
-                                  sluice::producer_options options = {},
-                                  sluice::compression_type compression = sluice::compression_type::none,
-                                  sluice::producer_observer observer = {}) {
-    return make_producer(executor, server.config(), topic, std::move(options), compression, std::move(observer));
-}
-
-/// What a send ends with, an error as a value.
-asio::awaitable<sluice::result> outcome_of(any_producer& producer, const sluice::message& m);
-
-/// Compares what was sent with what is stored, and the receipts with where it is stored.
-void check_stored(const std::vector<sluice::message>& sent, const std::vector<sluice::result>& results,
-                  const std::vector<seen_message>& stored);
-
-/// Sends all through one producer, which is closed again, and compares.
-std::vector<sluice::result> send_and_compare(target& server, const std::string& topic,
-                                             const std::vector<sluice::message>& messages,
-                                             sluice::producer_options options = {},
-                                             sluice::compression_type compression = sluice::compression_type::none);
-
-/// A whole number of bytes, different ones in each message, and incompressible.
-std::string noise(std::size_t size, std::uint32_t seed = 1);
 
 } // namespace conformance

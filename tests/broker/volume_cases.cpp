@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: BSL-1.0
 // Order over many messages, and how fast they went.
 #include "cases.hpp"
+#include "producing.hpp"
+
+#include <array>
+#include <cstdio>
 
 namespace conformance {
 namespace {
@@ -44,6 +48,18 @@ void in_order(target& server, std::size_t count, const sluice::producer_options&
     for (std::size_t i = 0; i < count; ++i) check_same(stored[i].payload, numbered(i), "at " + std::to_string(i));
     const auto rate = static_cast<double>(count) / std::chrono::duration<double>(took).count();
     server.note = std::to_string(static_cast<long>(rate)) + " messages/s acknowledged";
+}
+
+/// Of a shell's command that has to succeed.
+std::string output_of(const std::string& command) {
+    FILE* const pipe = ::popen(command.c_str(), "r");
+    check(pipe != nullptr, "no process can be started");
+    std::string text;
+    std::array<char, 4096> piece;
+    for (std::size_t n; (n = std::fread(piece.data(), 1, piece.size(), pipe)) != 0;) text.append(piece.data(), n);
+    const int status = ::pclose(pipe);
+    check(status == 0, "status " + std::to_string(status) + ": " + shown(text));
+    return text;
 }
 
 void order(target& server) { in_order(server, 100'000, {}, sluice::compression_type::none); }
@@ -90,6 +106,22 @@ void many_senders(target& server) {
     for (const std::size_t n : next) check_same(n, each, "messages of a sender");
 }
 
+/// `seq 1 100000 | examples/run produce --stream t`: what it says, how it ends, and what the server has then.
+void produced_lines(target& server) {
+    if (server.produce.empty()) throw not_set_up("the program of the example is not there");
+    constexpr std::size_t count = 100'000;
+    const std::string topic = server.new_topic();
+    const std::string said =
+        output_of("seq 1 " + std::to_string(count) + " | SLUICE_URL='" + server.url + "' SLUICE_TOKEN='" +
+                  server.token + "' '" + server.produce + "' --stream '" + topic + "' 2>&1");
+    check(said.starts_with("produce: 100000 lines acknowledged in "), "it says " + shown(said));
+    const std::vector<seen_message> stored = server.read_back(topic);
+    check_same(stored.size(), count, "stored");
+    for (std::size_t i = 0; i < count; ++i)
+        check_same(stored[i].payload, std::to_string(i + 1), "line " + std::to_string(i + 1));
+    server.note = said.substr(9, said.find(';') - 9);
+}
+
 } // namespace
 
 std::vector<test_case> volume_cases() {
@@ -97,6 +129,7 @@ std::vector<test_case> volume_cases() {
         {"order of 100,000 messages", order},
         {"order of 100,000 messages, batched and compressed", order_batched},
         {"order of each of 500 senders", many_senders},
+        {"produce: 100,000 lines", produced_lines},
     };
 }
 

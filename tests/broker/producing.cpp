@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 // What most cases do: send, and compare with what is stored.
-#include "target.hpp"
+#include "producing.hpp"
 
 namespace conformance {
 
