@@ -162,6 +162,10 @@ public:
         ws_.close(code);
         write_output();
     }
+    /// The same once there is nothing left to read: for many in a row.
+    void text_later(std::string_view message) {
+        if (!ws_.send(web::opcode::text, web::as_bytes(message), true)) throw failed("the socket is closed");
+    }
     /// Any bytes, as they are.
     void bytes(std::string_view raw) { connection_.write(web::as_bytes(raw)); }
     /// Sends no more, not even a close frame.

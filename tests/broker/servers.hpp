@@ -40,7 +40,7 @@ public:
             if (is_mark && end == mark) return messages;
             if (!is_mark) messages.push_back(seen(m, id));
             // The reader is sent so many messages ahead, and one more for each that is acknowledged.
-            reader.text(R"({"messageId":")" + std::string(id) + R"("})");
+            reader.text_later(R"({"messageId":")" + std::string(id) + R"("})");
         }
     }
 
