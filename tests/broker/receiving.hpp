@@ -46,7 +46,7 @@ public:
     /// The same, and then nothing more for a while.
     std::string take_just(std::size_t messages);
     /// What comes until nothing more has come for a while.
-    std::string take_all(std::chrono::milliseconds silence = std::chrono::milliseconds(400));
+    std::string take_all(std::chrono::milliseconds silence = std::chrono::milliseconds(300));
     /// Closes, and waits for the server's side of it.
     void leave();
 

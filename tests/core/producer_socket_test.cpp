@@ -124,6 +124,11 @@ TEST_CASE("what does not parse is answered with code 3 and no context") {
         {R"({"payload":NaN})", malformed("Non-standard token 'NaN': enable `JsonReadFeature.ALLOW_NON_NUMERIC_NUMBERS` "
                                          "to allow",
                                          1, 15)},
+        {R"({"payload":-})",
+         malformed("Unexpected character ('}' (code 125)) in numeric value: expected digit (0-9) to "
+                   "follow minus sign, for valid numeric value",
+                   1, 13)},
+        {R"({"payload":})", malformed("Unexpected character ('}' (code 125)): expected a value", 1, 12)},
         {"/* */{}",
          malformed("Unexpected character ('/' (code 47)): maybe a (non-standard) comment? (not recognized as "
                    "one since Feature 'ALLOW_COMMENTS' not enabled for parser)",
@@ -386,13 +391,16 @@ TEST_CASE("maxMessageSize, and which refusals take a number") {
         CHECK(p.ask(frame(10)) == ok("CAQQATAA", "1"));
         CHECK(w.stored().at(0).sequence_id == 0);
         CHECK(w.stored().at(1).sequence_id == 2); // metadata that pushes it over takes one
+        const std::string keyed = R"(,"key":"k"})";
+        CHECK(p.ask(frame(99'990).replace(frame(99'990).size() - 1, 1, keyed)) ==
+              broker_error(head + " message with 100025 bytes that exceeds 100000 bytes", "1"));
     }
     SUBCASE("with batching") {
         world w(options);
         producer p(w, "?batchingEnabled=true&batchingMaxMessages=1");
         CHECK(p.ask(frame(100'001)) ==
               broker_error("InvalidMessageException: Message size is bigger than 100000 bytes", "1"));
-        CHECK(p.ask(frame(10)) == ok("CAQQACAAMAA=", "1"));
+        CHECK(p.ask(frame(10)) == ok("CAQQADAA", "1")); // a lone message is no batch
         CHECK(w.stored().at(0).sequence_id == 1);
     }
 }
@@ -421,7 +429,7 @@ TEST_CASE("a full queue is answered at once and takes no number; its errors over
     CHECK(p.say(R"({"payload":"","context":"c0"})").empty());
     CHECK(p.ask(R"({"payload":"","context":"c1"})") ==
           broker_error("ProducerQueueIsFullError: Producer send queue is full", "c1"));
-    CHECK(p.advance(1ms) == std::vector<std::string>{ok("CAQQACAAMAA=", "c0")});
+    CHECK(p.advance(1ms) == std::vector<std::string>{ok("CAQQADAA", "c0")});
     CHECK(p.say(R"({"payload":"","context":"c2"})").empty());
     CHECK(p.advance(1ms).size() == 1);
     CHECK(w.stored().at(1).sequence_id == 1);
@@ -496,6 +504,9 @@ TEST_CASE("a topic deleted under its producer") {
                            "1"));
         CHECK(p.ask(R"({"payload":"","context":"2"})") ==
               broker_error("AlreadyClosedException: Producer already closed", "2"));
+        CHECK(w.model.create_topic(world::topic)); // which does not help this one
+        CHECK(p.ask(R"({"payload":"","context":"3"})") ==
+              broker_error("AlreadyClosedException: Producer already closed", "3"));
     }
 }
 
