@@ -196,7 +196,7 @@ TEST_CASE("a plain Pulsar with a token, batching, and a terminated topic") {
     CHECK(c.upgrade(pulsar_topic + "?producerName=%20", "Bearer secret") == 400);
     CHECK(c.upgrade(pulsar_topic + "?batchingEnabled=true&batchingMaxPublishDelay=1", "Bearer secret") == 101);
     c.say(R"({"payload":"aGk=","context":"1"})"); // answered by the delay's end alone
-    CHECK(c.hear() == R"({"result":"ok","messageId":"CAQQACAAMAA=","context":"1","errorCode":0,"schemaVersion":0})");
+    CHECK(c.hear() == R"({"result":"ok","messageId":"CAQQADAA","context":"1","errorCode":0,"schemaVersion":0})");
     CHECK(s->has_topic("t"));
     CHECK(s->terminate("t"));
     c.say(R"({"payload":"aGk=","context":"2"})");
