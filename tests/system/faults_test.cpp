@@ -111,7 +111,14 @@ TEST_CASE("refused calls of a client: login, streams, the region") {
     CHECK(contains(e.what(), "Oops"));
     faults.on(call::region).refuse(503, "no region");
     CHECK(contains(error_of(w.context, client.local_region()).what(), "no region"));
-    CHECK(faults.met() == 5);
+    faults.on(call::publish).times(2).refuse(507, "no room");
+    for (int i = 0; i < 2; ++i) CHECK(contains(error_of(w.context, client.publish("orders", "x")).what(), "no room"));
+    CHECK(w.payloads("orders").empty());
+    run(w.context, client.publish("orders", "y"));
+    CHECK(w.payloads("orders") == strings{"y"});
+    faults.on(call::statistics).refuse(500, "no numbers");
+    CHECK(contains(error_of(w.context, client.stream_stats("orders")).what(), "no numbers"));
+    CHECK(faults.met() == 8);
 }
 
 TEST_CASE("a late answer: waited for, or given up and asked again") {

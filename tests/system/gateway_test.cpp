@@ -336,6 +336,24 @@ TEST_CASE("destroyed with connections open, and the context after it") {
     g.reset(); // its coroutines are still suspended in the context, which now ends without running
 }
 
+TEST_CASE("it listens on loopback, and elsewhere only where that is named") {
+    // All of 127.0.0.0/8 is this machine, and a socket that is bound to 127.0.0.1 hears nothing of the rest.
+    const auto connects = [](std::uint16_t port) {
+        asio::io_context context;
+        tcp::socket socket(context);
+        std::error_code ec;
+        socket.connect({asio::ip::make_address("127.0.0.2"), port}, ec);
+        return !ec;
+    };
+    served s;
+    CHECK(s->url() == "http://127.0.0.1:" + std::to_string(s->port()));
+    CHECK(!connects(s->port()));
+    gateway_options everywhere;
+    everywhere.address = "0.0.0.0";
+    served open(everywhere);
+    CHECK(connects(open->port()));
+}
+
 TEST_CASE("an address that is taken") {
     served s;
     gateway_options options;
