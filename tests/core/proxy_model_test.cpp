@@ -144,7 +144,7 @@ TEST_CASE("streams: create, list, delete") {
 
     CHECK(call("POST", "/" + std::string(230, 'x')).status == 200);
     CHECK(call("POST", "/" + std::string(231, 'x')).status == 400);
-    CHECK(call("POST", "/%ff").status == 400);
+    CHECK(call("POST", "/%ff").status == 200); // no UTF-8: read with U+FFFD in its place, as Jetty does
     CHECK(c.request("GET", "/_fabric/none/_api/streams", w.key()).status == 404);
     CHECK(c.request("GET", "/_fabric/_system/_api/collection", w.key()).status == 404);
     CHECK(call("PATCH", "/c8globals.more").status == 405);
