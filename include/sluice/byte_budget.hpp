@@ -15,7 +15,10 @@ inline namespace v1 {
 
 /// A limit for the payload bytes that several producers together have written and unanswered: the same
 /// `std::make_shared<byte_budget>(bytes)` in the options of each. `max_pending_bytes` still limits each one alone. A
-/// producer that has nothing pending may exceed it by one message, so that none starves behind the others.
+/// producer that has nothing pending may exceed it by one message, so that none starves behind the others. While it is
+/// used up, `send` waits, `push` too, and `try_push` and `when_full::fail` refuse. What is not yet written is not in
+/// it: that is at most `max_pending_bytes` of each producer that pushes or fails, and what its senders hold of one that
+/// waits.
 ///
 /// Thread safety: safe; the producers may run on different execution contexts.
 class byte_budget {
@@ -26,13 +29,16 @@ public:
 
     std::size_t limit() const noexcept { return limit_; }
     std::size_t used() const noexcept { return used_.load(std::memory_order_relaxed); }
+    /// At this moment.
+    bool has(std::size_t bytes) const noexcept { return bytes <= limit_ - std::min(used(), limit_); }
 
     // --- what producers do with it: once a batch, not once a message
 
     /// Who is told when bytes have come back.
     class waiter {
     public:
-        virtual void room() = 0;
+        /// False: it could not be told, for want of memory, and is told again with the next bytes.
+        virtual bool room() noexcept = 0;
 
     protected:
         ~waiter() = default;
@@ -77,8 +83,14 @@ private:
             all.swap(waiters_);
             waiting_.store(false);
         }
-        for (const std::weak_ptr<waiter>& one : all)
-            if (const auto who = one.lock()) who->room();
+        std::erase_if(all, [](const std::weak_ptr<waiter>& one) {
+            const auto who = one.lock();
+            return !who || who->room();
+        });
+        if (all.empty()) return;
+        const std::lock_guard lock(mutex_);
+        waiters_.insert(waiters_.end(), all.begin(), all.end());
+        waiting_.store(true);
     }
 
     const std::size_t limit_;

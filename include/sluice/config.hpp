@@ -31,7 +31,7 @@ enum class socket_auth : std::uint8_t { otp, header };
 enum class when_full : std::uint8_t {
     suspend,     ///< waits for room, first come first served, no thread blocked
     fail,        ///< completes with `errc::queue_full`
-    drop_newest, ///< `max_waiting_messages` wait; past them the one that comes completes with `errc::dropped`
+    drop_newest, ///< past the window and `max_waiting_messages` the one that comes completes with `errc::dropped`
     drop_oldest  ///< the same, but the one that has waited longest does. None that is written is dropped
 };
 
@@ -105,7 +105,7 @@ struct producer_options {
     std::size_t batching_max_bytes = 128u << 10; ///< frames gathered into one write, 4 KiB .. 16 MiB
     std::chrono::milliseconds ping_interval{30'000};   ///< of silence; 0: none
     std::chrono::milliseconds connect_timeout{10'000}; ///< resolve, connect and TLS together, and again the upgrade
-    std::chrono::milliseconds write_timeout{30'000};   ///< of a write that gets no byte on its way; 0: none
+    std::chrono::milliseconds write_timeout{30'000};   ///< of a write of which the system takes nothing; 0: none
     std::chrono::milliseconds close_timeout{30'000};   ///< the longest that `close` drains
     reconnect_policy reconnect{};
 

@@ -14,9 +14,12 @@ using sluice::byte_budget;
 
 struct counting_waiter : byte_budget::waiter {
     std::atomic<int> told{0};
-    void room() override {
+    bool able = true;
+    bool room() noexcept override {
+        if (!able) return false;
         ++told;
         told.notify_all();
+        return true;
     }
 };
 
@@ -56,6 +59,22 @@ TEST_CASE("byte_budget: a waiter is told once, when bytes come back, or at once 
     }
     b.give_back(1);
     CHECK(one->told == 3);
+}
+
+TEST_CASE("byte_budget: who cannot be told is told with the next bytes") {
+    byte_budget b(100);
+    const auto poor = std::make_shared<counting_waiter>(), other = std::make_shared<counting_waiter>();
+    CHECK(b.take(100, 100) == 100);
+    b.wait(poor, 10);
+    b.wait(other, 10);
+    poor->able = false;
+    b.give_back(10);
+    CHECK(poor->told == 0);
+    CHECK(other->told == 1);
+    poor->able = true;
+    b.give_back(10);
+    CHECK(poor->told == 1);
+    CHECK(other->told == 1);
 }
 
 TEST_CASE("byte_budget: threads that take, give back and wait: no wakeup is lost, nothing is taken twice") {
@@ -135,6 +154,26 @@ TEST_CASE("budget: who has nothing pending may exceed it by one message") {
     CHECK(b.persisted(sent[2]));
     a.send("");
     CHECK(a.write_contexts() == contexts{1}); // no bytes, no wait
+}
+
+TEST_CASE("budget: fail and try_push are told that it is used up, who has nothing pending is let in") {
+    sharing s(1000);
+    harness a(s.options), b(s.options);
+    a.open();
+    b.open();
+    a.send(std::string(990, 'a'));
+    a.write_all();
+    const std::string small(10, 'x'), large(11, 'x');
+    CHECK(b.pub.reserve(large)); // alone
+    CHECK_FALSE(b.pub.reserve(large));
+    CHECK(b.pub.reserve(small));
+    b.pub.give_back(large);
+    b.pub.give_back(small);
+    a.ack(0);
+    CHECK(b.pub.reserve(large));
+    CHECK(b.pub.reserve(large));
+    b.pub.give_back(large);
+    b.pub.give_back(large);
 }
 
 TEST_CASE("budget: a message that waits for bytes can be cancelled and can time out") {

@@ -301,6 +301,25 @@ TEST_CASE("cancel ends what was sent before it, and nothing that is sent right b
     CHECK_FALSE(behind.error());
 }
 
+TEST_CASE("cancel of a producer that was never used opens nothing, and a send behind it does") {
+    fixture f;
+    f.producer->cancel();
+    done flushed;
+    f.producer->async_flush(flushed);
+    run_ready(f.context);
+    CHECK(flushed.called());
+    CHECK(f.producer->state() == sluice::producer_state::idle);
+    CHECK(f.server.server.connections() == 0);
+    sent cancelled;
+    f.producer->async_send("cancelled", cancelled);
+    f.producer->cancel();
+    run_ready(f.context);
+    check_aborted(cancelled, sluice::outcome::not_sent);
+    CHECK(f.server.server.connections() == 0);
+    f.check_alive();
+    CHECK(f.server.server.connections() == 1);
+}
+
 TEST_CASE("cancel of a closed producer has nothing to end") {
     fixture f;
     run(f.context, f.producer->close());

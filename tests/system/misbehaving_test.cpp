@@ -298,30 +298,6 @@ TEST_CASE("a server that stops reading is left after write_timeout, and the mess
     run_ready(context);
 }
 
-TEST_CASE("a server that leaves one message unanswered for ever is left, and the window has its place again") {
-    sluice::producer_options o = impatient();
-    o.send_timeout = 40ms;
-    o.max_pending_messages = 1;
-    o.ping_interval = 0ms; // this server answers none
-    asio::io_context context;
-    scripted_server server(context, first([](scripted_peer& peer) -> asio::awaitable<void> {
-                               const bool open = co_await peer.upgrade();
-                               if (open) co_await peer.wait_for_end();
-                           }));
-    sluice::client client(context.get_executor(), {.url = server.websocket_url()});
-    std::optional<sluice::failure> heard;
-    sluice::producer_observer observer;
-    observer.on_disconnect = [&](const sluice::failure& f) { heard = f; };
-    sluice::producer producer(client, "orders", o, observer);
-    const sluice::error e = error_of(context, producer.send("lost"));
-    CHECK(e.code() == sluice::errc::ack_timeout);
-    run_until(context, [&] { return heard.has_value(); });
-    CHECK(heard->code == sluice::errc::ack_timeout);
-    const sluice::receipt r = run(context, producer.send("next"));
-    CHECK(r.outcome == sluice::outcome::persisted);
-    run(context, producer.close());
-}
-
 TEST_CASE("a server that lets in and drops at once is asked less and less often") {
     asio::io_context context;
     scripted_server server(context, [](scripted_peer& peer, unsigned n) -> asio::awaitable<void> {

@@ -204,6 +204,23 @@ TEST_CASE("drop_newest and drop_oldest: so many wait, the others are dropped, co
     }
 }
 
+TEST_CASE("what the end of a producer drops is told before the end") {
+    std::vector<std::string> told;
+    sluice::producer_observer observer;
+    observer.on_drop = [&](std::uint64_t n) { told.push_back("dropped " + std::to_string(n)); };
+    observer.on_close = [&](const sluice::failure&) { told.push_back("closed"); };
+    sluice::producer_options o = window_of(1, sluice::when_full::drop_newest);
+    o.max_waiting_messages = 0;
+    o.max_frame_bytes = 1; // not allowed: the first look is the end
+    fixture f(o, observer);
+    const std::vector<sent> all = f.send(3);
+    run_until(f.context, [&] { return !told.empty() && told.back() == "closed"; });
+    CHECK(told.size() <= 2);
+    CHECK(fixture::called(all) == 3);
+    const std::uint64_t dropped = f.producer->stats().dropped;
+    CHECK((dropped == 0) == (told.size() == 1));
+}
+
 TEST_CASE("try_push: as many as there is room for, and again when there is") {
     fixture f(window_of(2));
     std::vector<sent> results(4);

@@ -28,13 +28,14 @@ public:
     explicit admission(share limit) noexcept : limit_(limit) {}
 
     /// Any thread. True: a message of so many bytes may be pushed, and is counted. One that is alone is let in however
-    /// large, as into the window.
-    bool reserve(std::size_t bytes) noexcept {
+    /// large, as into the window, and whether or not there is `room` elsewhere.
+    bool reserve(std::size_t bytes, bool room = true) noexcept {
         const std::uint64_t mine = pack({1, bytes});
         const share underway = unpack(underway_.fetch_add(mine, std::memory_order_acquire) + mine);
         const share held = unpack(held_.load(std::memory_order_relaxed));
         const std::size_t messages = underway.messages + held.messages;
-        if (messages == 1 || (messages <= limit_.messages && underway.bytes + held.bytes <= limit_.bytes)) return true;
+        if (messages == 1) return true;
+        if (room && messages <= limit_.messages && underway.bytes + held.bytes <= limit_.bytes) return true;
         give_back(bytes);
         return false;
     }

@@ -54,7 +54,10 @@ public:
     accumulator::pushed submit(node* first, node* last) noexcept { return submitted_.push(first, last); }
     accumulator::pushed submit(node* n) noexcept { return submitted_.push(n); }
     /// Counts a message in, or says that there is no room. A node that was counted in has `counted` set.
-    bool reserve(const message_view& m) noexcept { return admission_.reserve(m.payload().size()); }
+    bool reserve(const message_view& m) noexcept {
+        const std::size_t bytes = m.payload().size();
+        return admission_.reserve(bytes, !options_.budget || options_.budget->has(bytes));
+    }
     void give_back(const message_view& m) noexcept { admission_.give_back(m.payload().size()); }
     /// Base64 of a plain payload, and an empty message's JSON, are far below the limit.
     bool fits_for_certain(const message_view& m) const noexcept {
@@ -108,8 +111,8 @@ public:
     bool is_open() const noexcept { return socket_.has_value(); }
     /// This socket has brought an acknowledgement.
     bool answered() const noexcept { return answered_; }
-    /// The socket answers, if at all, everything but the oldest message, whose waiter left long ago: as long again as
-    /// `send_timeout`. Asked at each tick.
+    /// The oldest message is unanswered, though its waiter left long ago: as long again as `send_timeout`, and at least
+    /// 30 s, for a server may be slow. Asked at each tick.
     bool overdue(instant now) noexcept;
 
     /// The next write: control frames, then what is to be sent again, then new messages while the window has room.
@@ -123,6 +126,8 @@ public:
     failure end_of_stream(instant now);
 
     void ping() { socket_->ping({}); }
+    /// What was taken over has use for a socket.
+    bool wants_socket() const noexcept { return !waiting_.empty() || !openers_.empty(); }
     /// A close frame waits to be written.
     bool says_goodbye() const noexcept { return socket_ && socket_->close_sent() && !socket_->output().empty(); }
     /// Begins the closing handshake.

@@ -92,9 +92,8 @@ inline void publisher::make_room() {
     ++newly_dropped_;
     if (!no_room_)
         no_room_ =
-            make_failure(errc::dropped, "max_pending_messages = " + std::to_string(options_.max_pending_messages) +
-                                            " are pending, and max_waiting_messages = " +
-                                            std::to_string(options_.max_waiting_messages) + " wait behind them");
+            make_failure(errc::dropped,
+                         "max_pending_messages + max_waiting_messages = " + std::to_string(limit) + " are outstanding");
     abandon(as_send(victim), no_room_);
 }
 

@@ -66,8 +66,8 @@ inline bool publisher::overdue(instant now) noexcept {
         return false;
     }
     if (std::exchange(stuck_, window_.oldest()) != window_.oldest()) stuck_since_ = now;
-    constexpr std::chrono::milliseconds without_limit{30'000};
-    return now - stuck_since_ >= (options_.send_timeout.count() != 0 ? options_.send_timeout : without_limit);
+    constexpr std::chrono::milliseconds least{30'000};
+    return now - stuck_since_ >= std::max(options_.send_timeout, least);
 }
 
 inline web::bytes_view publisher::encode() {

@@ -9,6 +9,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <new>
 #include <optional>
 #include <utility>
 
@@ -48,10 +49,15 @@ private:
             const std::lock_guard lock(mutex);
             return !std::exchange(waiting, true);
         }
-        void room() override {
+        bool room() noexcept override {
             const std::lock_guard lock(mutex);
+            try {
+                if (strand) asio::post(*strand, ring);
+            } catch (const std::bad_alloc&) {
+                return false;
+            }
             waiting = false;
-            if (strand) asio::post(*strand, ring);
+            return true;
         }
         void silence() noexcept {
             const std::lock_guard lock(mutex);

@@ -3,10 +3,9 @@
 #pragma once
 
 #include <sluice/config.hpp>
-#include <sluice/core/keep_alive.hpp>
 #include <sluice/core/publisher.hpp>
 #include <sluice/core/session.hpp>
-#include <sluice/core/write_watch.hpp>
+#include <sluice/core/socket_watch.hpp>
 #include <sluice/io/budget_wait.hpp>
 #include <sluice/io/client_core.hpp>
 #include <sluice/io/delay.hpp>
@@ -72,8 +71,7 @@ public:
           compression_(compression),
           session_({client_->service().ask_region, client_->wants_one_time_password()}, options_.reconnect),
           link_(strand_, options_.connect_timeout),
-          keep_alive_(options_.ping_interval),
-          write_watch_(options_.write_timeout),
+          watch_(options_),
           budget_(strand_, options_.budget),
           ticker_(strand_, tick_of(options_.send_timeout), options_.ping_interval) {}
 
@@ -121,6 +119,10 @@ private:
         wake_due_ = false;
         if (over_) return;
         if (!started_) {
+            // A cancel, or a flush of nothing, needs no socket.
+            for (look(); !over_ && !publisher_.wants_socket(); look())
+                if (park()) return;
+            if (over_) return;
             started_ = true;
             failure problem = options_.validate();
             if (!problem) problem = client_->problem();
@@ -149,7 +151,7 @@ private:
 
     /// Finished nodes go to their handlers; a close that has drained goes on.
     void deliver() {
-        if (const std::uint64_t n = publisher_.take_dropped(); n != 0) news_.tell(&producer_observer::on_drop, n);
+        tell_drops();
         post_completions(publisher_.take_finished());
         if (!over_ && publisher_.closing()) close_if_drained();
     }
@@ -203,9 +205,13 @@ private:
         link_.stop();
         stop_.emit(asio::cancellation_type::terminal); // a REST call or a delay under way
         writer_.wake();
+        tell_drops();
         news_.tell(&producer_observer::on_close, std::move(cause));
     }
 
+    void tell_drops() {
+        if (const std::uint64_t n = publisher_.take_dropped(); n != 0) news_.tell(&producer_observer::on_drop, n);
+    }
     void set_state(producer_state s) noexcept { state_.store(s, std::memory_order_relaxed); }
 
     // --- run: the session's steps
@@ -299,12 +305,12 @@ private:
         const auto stream = link_.stream();
         std::size_t room = 4096;
         opened_at_ = io::now<Traits>();
-        keep_alive_.heard(opened_at_);
+        watch_.silence.heard(opened_at_);
         stall_ = {}; // of an earlier socket, which ended for another reason first
         set_state(publisher_.closing() ? producer_state::draining : producer_state::open);
         news_.tell(&producer_observer::on_open);
         start_ticking();
-        failure f = publisher_.received(0, keep_alive_.last_heard());
+        failure f = publisher_.received(0, opened_at_);
         writer_.wake();
         settle();
         while (!f && !over_) {
@@ -316,7 +322,7 @@ private:
                 co_await stream->async_read_some(asio::buffer(in.data(), size), into<strand_type>(ec));
             if (over_) break;
             const core::instant now = io::now<Traits>();
-            keep_alive_.heard(now);
+            watch_.silence.heard(now);
             f = publisher_.received(n, now);
             if (ec && !f) f = ec == asio::error::eof ? publisher_.end_of_stream(now) : failure{};
             if (ec && (!f || !f.details)) f = stall_ ? std::exchange(stall_, failure{}) : lost_failure(ec);
@@ -359,18 +365,18 @@ private:
                     stream->close();
                 }
                 budget_.wait(publisher_.short_of_budget());
-                park();
+                if (!park()) writer_.wake();
                 co_await writer_.async_wait(asio::use_awaitable_t<strand_type>());
                 continue;
             }
             writing_ = true;
             std::error_code ec;
             for (std::size_t sent = 0; sent < batch.size() && !ec;) {
-                write_watch_.moved(io::now<Traits>());
+                watch_.writes.moved(io::now<Traits>());
                 sent += co_await stream->async_write_some(asio::buffer(batch.data() + sent, batch.size() - sent),
                                                           into<strand_type>(ec));
             }
-            write_watch_.done();
+            watch_.writes.done();
             writing_ = false;
             if (ec) stream->close(); // the reader sees it, and knows more
         }
@@ -381,14 +387,15 @@ private:
     /// `wake_due_` is the strand's own memory of having armed. Without it: a pusher replaces *armed* and is about to
     /// move `armed_self_` out; the strand, run by a tick, takes its node, finds nothing more, arms again and assigns
     /// `armed_self_` at the same time. So it is armed again only when the pusher's wake has arrived.
-    void park() {
-        if (publisher_.blocked() || wake_due_) return;
+    /// False: somebody was quicker, and there is work.
+    bool park() {
+        if (publisher_.blocked() || wake_due_) return true;
         armed_self_ = this->shared_from_this();
         wake_due_ = true;
-        if (publisher_.arm()) return;
-        wake_due_ = false; // somebody was quicker, and found nothing armed
+        if (publisher_.arm()) return true;
+        wake_due_ = false; // who was quicker found nothing armed
         armed_self_.reset();
-        writer_.wake();
+        return false;
     }
 
     // --- tick
@@ -428,7 +435,7 @@ private:
         if (outstanding || busy_) {
             busy_ = outstanding;
             ticker_.next_fast(tick());
-        } else if (publisher_.is_open() && keep_alive_.enabled()) {
+        } else if (publisher_.is_open() && watch_.silence.enabled()) {
             if (!writing_) publisher_.idle(); // a write under way reads the arena
             ticker_.next_slow(tick());
         } else {
@@ -436,28 +443,15 @@ private:
         }
     }
 
-    /// Is the open socket still of use?
     void watch(core::instant now) {
-        using verdict = core::keep_alive::verdict;
         if (!publisher_.is_open()) return;
-        const verdict v = keep_alive_.check(now);
-        if (v == verdict::ping) {
+        core::socket_watch::finding found = watch_.check(publisher_, now);
+        if (found.ping) {
             publisher_.ping();
             writer_.wake();
-        } else if (v == verdict::gone) {
-            const auto silence = (now - keep_alive_.last_heard()) / std::chrono::milliseconds(1);
-            give_up(make_failure(errc::pong_timeout, "nothing heard for " + std::to_string(silence) + " ms"));
-        } else if (write_watch_.stalled(now)) {
-            give_up(make_failure(errc::write_stalled, "no byte written for write_timeout = " +
-                                                          std::to_string(options_.write_timeout.count()) + " ms"));
-        } else if (publisher_.overdue(now)) {
-            give_up(make_failure(errc::ack_timeout, "the oldest message has no answer, long after its send_timeout"));
         }
-    }
-
-    /// The socket is of no more use, though it is open: the reader sees it closed, and tells why.
-    void give_up(failure why) {
-        stall_ = std::move(why);
+        if (!found.useless) return;
+        stall_ = std::move(found.useless); // the reader sees the stream closed, and tells why
         link_.close();
     }
 
@@ -478,8 +472,7 @@ private:
     socket_place place_{};
     std::string otp_{};
     link<strand_type, Traits> link_;
-    core::keep_alive keep_alive_;
-    core::write_watch write_watch_;
+    core::socket_watch watch_;
     budget_wait<strand_type> budget_;
     core::instant opened_at_{};
     wakeup writer_{};
