@@ -259,11 +259,8 @@ private:
 
     void refuse_malformed() {
         const bool large = parser_.error() == errc::http_too_large;
-        const bool header = parser_.error_text().find("body") == std::string_view::npos;
-        web::http_response r = detail::plain_answer(!large   ? 400
-                                                    : header ? 431
-                                                             : 413,
-                                                    "text/html;charset=iso-8859-1", "");
+        const int status = !large ? 400 : parser_.body_too_large() ? 413 : 431;
+        web::http_response r = detail::plain_answer(status, "text/html;charset=iso-8859-1", "");
         r.body = "<h1>Bad Message " + std::to_string(r.status) +
                  "</h1><pre>reason: " + std::string(parser_.error_text()) + "</pre>";
         r.keep_alive = false;
