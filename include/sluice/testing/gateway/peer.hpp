@@ -97,18 +97,16 @@ public:
         std::memcpy(prepare(bytes.size()).data(), bytes.data(), bytes.size());
         commit(bytes.size(), now);
     }
-    /// The client sends no more. What it sent is stored; a WebSocket is closed with 1001, as the proxy does.
+    /// The client sends no more. What it sent is stored; a WebSocket is closed with 1001, as the proxy does. Requests
+    /// that wait until answers have been written are served all the same: the client may have closed its half only.
     void end_of_stream(time_point now) {
         now_ = now;
         const busy b(*this);
-        if (ws_) {
-            ws_->close(web::close_code::going_away);
-            end_socket();
-        } else if (gate_.waiting() && parser_.request().fields.find("Upgrade") == nullptr) {
-            static_cast<void>(model_.handle(parser_.request(), now_)); // nobody waits for the answer any more
+        if (paused_) {
+            ended_ = true;
+        } else {
+            end_input();
         }
-        gate_.forget();
-        closing_ = true;
         settle();
     }
 
@@ -130,6 +128,7 @@ public:
         if (gate_.waiting() || paused_) {
             serve_http();
             if (ws_) serve_websocket();
+            if (ended_ && !paused_ && !gate_.waiting()) end_input();
         }
         due_ = true;
         settle();
@@ -203,6 +202,18 @@ private:
             send_answers();
             model_.dispatch(now_);
         }
+    }
+
+    /// The end of the stream, behind all that came before it.
+    void end_input() {
+        if (ws_) {
+            ws_->close(web::close_code::going_away);
+            end_socket();
+        } else if (gate_.waiting() && parser_.request().fields.find("Upgrade") == nullptr) {
+            static_cast<void>(model_.handle(parser_.request(), now_)); // nobody waits for the answer any more
+        }
+        gate_.forget();
+        closing_ = true;
     }
 
     void serve_http() {
@@ -370,7 +381,7 @@ private:
     void end_socket() {
         if (!socket_) return;
         socket_->end(now_);
-        ended_ = std::move(socket_); // it may be the one that calls us
+        former_ = std::move(socket_); // it may be the one that calls us
         --model_.stats().open_sockets;
     }
 
@@ -380,6 +391,7 @@ private:
     time_point farewell_ = time_point::max(); ///< then the connection ends, whatever the client does
     bool closing_ = false;
     bool paused_ = false; ///< requests have been read and are not answered yet
+    bool ended_ = false;  ///< the client sends no more, and `closing_` waits for those requests
     bool due_ = false, busy_ = false;
     std::function<void()> on_wake_{};
 
@@ -395,7 +407,7 @@ private:
     web::http_request_parser parser_{model_.options().http};
 
     std::optional<ws_connection> ws_{};
-    std::unique_ptr<detail::proxied_socket> socket_{}, ended_{};
+    std::unique_ptr<detail::proxied_socket> socket_{}, former_{};
     std::string answers_{};
     std::vector<std::size_t> ends_{};
 };
