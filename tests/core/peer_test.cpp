@@ -218,6 +218,7 @@ TEST_CASE("frames that break RFC 6455") {
         CHECK(out[0] == '\x88');
         CHECK((static_cast<unsigned char>(out[2]) << 8 | static_cast<unsigned char>(out[3])) == r.code);
         CHECK(p.want_close());
+        CHECK(p.farewell() == test::start + 5s);
         CHECK(w.model.stats().open_sockets == 0);
     }
 }
@@ -227,7 +228,9 @@ TEST_CASE("a close frame of ours that is not answered ends the connection all th
     peer p(w.model, test::start);
     p.receive(web::as_bytes(upgrade()), test::start);
     p.receive(web::as_bytes(frames({R"({"payload":"aGk=","context":"1"})"})), test::start);
+    CHECK(p.farewell() == sluice::testing::time_point::max());
     p.close(1012, "restart", test::start);
+    CHECK(p.farewell() == test::start + 5s); // though it may be that nothing can be written until then
     CHECK(take(p).find("restart") != std::string::npos);
     CHECK(!p.want_close());
     p.receive(web::as_bytes(frames({R"({"payload":"aGk=","context":"2"})"})), test::start + 1s); // it does not matter

@@ -121,6 +121,9 @@ public:
             std::min({last_activity_ + model_.options().idle_timeout, gate_.next_time(), farewell_});
         return socket_ ? std::min(idle, socket_->next_time()) : idle;
     }
+    /// When a close frame of ours has waited long enough for its answer, whatever is still to be written; the
+    /// connection ends then at the latest. `time_point::max()`: there is none.
+    time_point farewell() const noexcept { return farewell_; }
     void advance(time_point now) {
         now_ = now;
         const busy b(*this);
@@ -208,6 +211,7 @@ private:
     void end_input() {
         if (ws_) {
             ws_->close(web::close_code::going_away);
+            say_farewell();
             end_socket();
         } else if (gate_.waiting() && parser_.request().fields.find("Upgrade") == nullptr) {
             static_cast<void>(model_.handle(parser_.request(), now_)); // nobody waits for the answer any more
@@ -323,6 +327,7 @@ private:
             case kind::error:
                 if (log_ != nullptr) log_->server_closed(e.close_code);
                 send_answers();
+                say_farewell();
                 end_socket();
                 closing_ = true;
                 return;
@@ -352,9 +357,10 @@ private:
         send_answers();
         if (log_ != nullptr) log_->server_closed(code);
         ws_->close(code, reason);
-        farewell_ = std::min(farewell_, now_ + patience);
+        say_farewell();
         end_socket();
     }
+    void say_farewell() noexcept { farewell_ = std::min(farewell_, now_ + patience); }
     void abort() override {
         send_answers();
         end_socket();
