@@ -117,6 +117,53 @@ TEST_CASE("keep-alive, and its end") {
     CHECK(idle.want_close());
 }
 
+/// As the gateway does it: writes what there is, and lets the peer go on.
+std::string take_all(peer& p) {
+    std::string all = take(p);
+    while (p.next_time() <= test::start) {
+        p.advance(test::start);
+        all += take(p);
+    }
+    return all;
+}
+
+std::size_t count(std::string_view text, std::string_view part) {
+    std::size_t n = 0;
+    for (std::size_t at = 0; (at = text.find(part, at)) != std::string_view::npos; at += part.size()) ++n;
+    return n;
+}
+
+TEST_CASE("a client that has closed its half is served what it has sent") {
+    world w;
+    for (int i = 0; i < 1000; ++i)
+        w.model.create_topic("persistent://public/default/" + std::string(150, 't') + std::to_string(i));
+    const std::string list = "GET /admin/v2/persistent/public/default HTTP/1.1\r\nHost: x\r\n\r\n";
+    std::string in;
+    for (int i = 0; i < 100; ++i) in += list;
+    const auto served = [&](const std::string& behind) {
+        const std::uint64_t before = w.model.stats().requests;
+        peer p(w.model, test::start);
+        p.receive(web::as_bytes(in + behind), test::start);
+        CHECK(w.model.stats().requests - before < 100); // a client that does not read is not served without end
+        p.end_of_stream(test::start);
+        CHECK(!p.want_close());
+        const std::string out = take_all(p);
+        CHECK(p.want_close());
+        CHECK(count(out, "HTTP/1.1 200 OK\r\n") == 100);
+        CHECK(w.model.stats().requests - before >= 100);
+        return out;
+    };
+    const std::string all = served("");
+    CHECK(all.ends_with("]"));
+    CHECK(served("GET / HTTP/1.1\r\n") == all); // half a request is none
+    CHECK(count(served("GET\r\n"), "HTTP/1.1 400 ") == 1);
+    CHECK(count(served("GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n" + list), "HTTP/1.1 404 ") == 1);
+    const std::string last = served(upgrade() + frames({R"({"payload":"aGk=","context":"1"})"}));
+    CHECK(last.find(R"("result":"ok")") != std::string::npos);
+    CHECK(last.ends_with("\x88\x02\x03\xe9")); // 1001
+    CHECK(w.model.stats().open_sockets == 0);
+}
+
 TEST_CASE("what is no HTTP is told so, and the connection ends") {
     struct row {
         std::string in;
@@ -171,6 +218,7 @@ TEST_CASE("frames that break RFC 6455") {
         CHECK(out[0] == '\x88');
         CHECK((static_cast<unsigned char>(out[2]) << 8 | static_cast<unsigned char>(out[3])) == r.code);
         CHECK(p.want_close());
+        CHECK(p.farewell() == test::start + 5s);
         CHECK(w.model.stats().open_sockets == 0);
     }
 }
@@ -180,7 +228,9 @@ TEST_CASE("a close frame of ours that is not answered ends the connection all th
     peer p(w.model, test::start);
     p.receive(web::as_bytes(upgrade()), test::start);
     p.receive(web::as_bytes(frames({R"({"payload":"aGk=","context":"1"})"})), test::start);
+    CHECK(p.farewell() == sluice::testing::time_point::max());
     p.close(1012, "restart", test::start);
+    CHECK(p.farewell() == test::start + 5s); // though it may be that nothing can be written until then
     CHECK(take(p).find("restart") != std::string::npos);
     CHECK(!p.want_close());
     p.receive(web::as_bytes(frames({R"({"payload":"aGk=","context":"2"})"})), test::start + 1s); // it does not matter

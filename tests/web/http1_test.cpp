@@ -335,6 +335,30 @@ TEST_CASE("each limit holds at its number and not one beyond") {
     CHECK(too_large(reads(te + "0\r\nA:\r\nB:\r\nC:\r\n\r\n"), "fields"));
 }
 
+TEST_CASE("what is too large: the body, or the header") {
+    const auto body_of = [](std::string_view text) {
+        http_request_parser p({.start_line = 30, .header = 60, .fields = 2, .body = 4});
+        p.feed(as_bytes(text));
+        CHECK(p.error() == errc::http_too_large);
+        const bool body = p.body_too_large();
+        p.reset();
+        CHECK_FALSE(p.body_too_large());
+        return body;
+    };
+    CHECK(body_of(get + "Content-Length: 5\r\n\r\n"));
+    const std::string te = get + "Transfer-Encoding: chunked\r\n\r\n";
+    CHECK(body_of(te + "5\r\n"));
+    CHECK(body_of(te + "3\r\nabc\r\n2\r\n"));
+    CHECK_FALSE(body_of("GET /body" + std::string(30, 'x')));
+    CHECK_FALSE(body_of(get + "Body: body" + std::string(60, 'x')));
+    CHECK_FALSE(body_of(get + "A: b\r\nBody: c\r\n\r\n"));
+    CHECK_FALSE(body_of(te + "1;body" + std::string(60, 'x')));
+    http_request_parser malformed_one;
+    malformed_one.feed(as_bytes("body\r\n"));
+    CHECK(malformed_one.error() == errc::http_malformed);
+    CHECK_FALSE(malformed_one.body_too_large());
+}
+
 TEST_CASE("a header of 1 MiB is refused long before its end") {
     std::string text = ok;
     while (text.size() < 1 << 20) text += "X-Padding: " + std::string(1000, 'p') + "\r\n";

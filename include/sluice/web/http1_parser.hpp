@@ -73,6 +73,8 @@ public:
     std::error_code error() const noexcept { return error_; }
     /// What was wrong, or which limit was passed; empty while there is no error. Never holds what the peer sent.
     std::string_view error_text() const noexcept { return error_text_; }
+    /// Of `errc::http_too_large`: the limit that was passed is that of the body. False: one of the header's.
+    bool body_too_large() const noexcept { return body_too_large_; }
 
 protected:
     enum class part {
@@ -94,6 +96,10 @@ protected:
         error_text_ = text;
     }
     void malformed(std::string_view text) noexcept { fail(errc::http_malformed, text); }
+    void refuse_body() noexcept {
+        fail(errc::http_too_large, "the body is over the limit");
+        body_too_large_ = true;
+    }
 
     /// Only what could still become a start line is waited for: a peer that speaks something else may never send LF.
     static bool could_start(std::string_view line) noexcept;
@@ -207,14 +213,14 @@ protected:
             return {};
         }
         if (*length > limits_.body) {
-            fail(errc::http_too_large, "the body is over the limit");
+            refuse_body();
             return {};
         }
         return static_cast<std::size_t>(*length);
     }
 
     void take_content(std::string_view& in, std::size_t n) {
-        if (n > limits_.body - message_.body.size()) return fail(errc::http_too_large, "the body is over the limit");
+        if (n > limits_.body - message_.body.size()) return refuse_body();
         message_.body += in.substr(0, n);
         in.remove_prefix(n);
     }
@@ -246,7 +252,7 @@ protected:
             return malformed("a chunk size is not a hexadecimal number");
         charge_header(extensions.size());
         if (error_) return;
-        if (size > limits_.body - message_.body.size()) return fail(errc::http_too_large, "the body is over the limit");
+        if (size > limits_.body - message_.body.size()) return refuse_body();
         left_ = static_cast<std::size_t>(size);
         part_ = left_ == 0 ? part::trailer : part::chunk;
     }
@@ -277,6 +283,7 @@ protected:
     bool head_request_ = false;
     std::error_code error_{};
     std::string_view error_text_{};
+    bool body_too_large_ = false;
 };
 
 template <>

@@ -76,6 +76,7 @@ public:
           stream_(std::move(stream)),
           timer_(stream_.get_executor()),
           room_(stream_.get_executor(), std::chrono::steady_clock::time_point::max()),
+          watch_(stream_.get_executor()),
           cuts_(core_->script),
           log_(core_->recorder),
           peer_(core_->model, core_->clock.now(), {&core_->script, &log_}) {
@@ -115,6 +116,7 @@ public:
             {
                 const std::lock_guard lock(self->core_->mutex);
                 if (self->peer_.is_websocket()) self->peer_.close(code, reason, self->core_->clock.now());
+                self->watch();
             }
             self->timer_.cancel();
         });
@@ -128,6 +130,7 @@ public:
 
 private:
     static constexpr std::size_t smallest_read = 4096, largest_read = 256 * 1024;
+    static constexpr std::size_t largest_write = 64 * 1024; ///< at once
     static constexpr std::chrono::seconds linger{2};
 
     static asio::awaitable<void> read_loop(std::shared_ptr<connection> self) {
@@ -154,6 +157,7 @@ private:
             {
                 const std::lock_guard lock(self->core_->mutex);
                 if (!ec) self->take(n);
+                self->watch();
                 overfull = self->peer_.overfull();
             }
             self->timer_.cancel();
@@ -167,6 +171,7 @@ private:
         {
             const std::lock_guard lock(self->core_->mutex);
             self->peer_.end_of_stream(self->core_->clock.now());
+            self->watch();
         }
         self->read_off_ = true;
         self->timer_.cancel();
@@ -225,11 +230,20 @@ private:
                 self->gather(writing);
                 finished = writing.empty() && (self->cut_ || self->peer_.want_close());
                 next = self->peer_.next_time();
+                if (!writing.empty()) {
+                    self->progress_ = self->core_->clock.now();
+                    self->watch();
+                }
             }
             if (!writing.empty()) {
-                co_await asio::async_write(self->stream_, asio::buffer(writing.data(), writing.size()),
+                const auto progress = [c = self.get()](const std::error_code& failed, std::size_t) {
+                    c->progress_ = c->core_->clock.now();
+                    return failed ? std::size_t{0} : largest_write;
+                };
+                co_await asio::async_write(self->stream_, asio::buffer(writing.data(), writing.size()), progress,
                                            asio::redirect_error(asio::use_awaitable, ec));
                 const std::lock_guard lock(self->core_->mutex);
+                self->progress_ = time_point::max();
                 self->cuts_.passed(direction::to_client, writing.size());
                 self->in_flight_ = 0;
                 writing.clear();
@@ -257,6 +271,30 @@ private:
         self->end();
     }
 
+    /// When the write that stands is given up; `time_point::max()`: there is none. The mutex is held.
+    time_point write_deadline() const {
+        if (progress_ == time_point::max()) return progress_;
+        return std::min(progress_ + core_->model.options().idle_timeout, peer_.farewell());
+    }
+    /// Sees to it that a client that takes nothing is noticed. The timer stays set while writes come and go, and looks
+    /// at the last one when it fires: a write costs no timer. The mutex is held.
+    void watch() {
+        const time_point due = write_deadline();
+        if (ended_ || due >= watched_) return;
+        watched_ = due;
+        watch_.expires_at(core_->clock.to_steady(due));
+        watch_.async_wait([weak = this->weak_from_this()](const std::error_code& ec) {
+            const auto self = weak.lock();
+            if (ec || !self || self->ended_) return;
+            {
+                const std::lock_guard lock(self->core_->mutex);
+                self->watched_ = time_point::max();
+                if (self->core_->clock.now() < self->write_deadline()) return self->watch();
+            }
+            self->reset(); // nothing of it is to wait in the system's buffers either
+        });
+    }
+
     void fall_silent() {
         silent_ = true;
         timer_.cancel();
@@ -273,16 +311,20 @@ private:
         stream_.lowest_layer().close(ignored);
         timer_.cancel();
         room_.cancel();
+        watch_.cancel();
     }
 
     std::shared_ptr<gateway_core> core_;
     Stream stream_;
     asio::steady_timer timer_; ///< the write loop sleeps on it; cancelled: there is something to do
     asio::steady_timer room_;  ///< the read loop sleeps on it until output has been written
+    asio::steady_timer watch_; ///< over a write
     byte_cuts cuts_;
     connection_log log_;
     peer peer_;
-    std::size_t in_flight_ = 0; ///< bytes that the write loop is writing
+    std::size_t in_flight_ = 0;               ///< bytes that the write loop is writing
+    time_point progress_ = time_point::max(); ///< of a write: when it began, or the client last took something
+    time_point watched_ = time_point::max();  ///< when `watch_` fires
     bool upgraded_ = false;
     std::optional<cut> cut_{}; ///< that the write loop performs
     bool silent_ = false;      ///< half-open

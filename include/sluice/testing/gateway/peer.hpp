@@ -97,18 +97,16 @@ public:
         std::memcpy(prepare(bytes.size()).data(), bytes.data(), bytes.size());
         commit(bytes.size(), now);
     }
-    /// The client sends no more. What it sent is stored; a WebSocket is closed with 1001, as the proxy does.
+    /// The client sends no more. What it sent is stored; a WebSocket is closed with 1001, as the proxy does. Requests
+    /// that wait until answers have been written are served all the same: the client may have closed its half only.
     void end_of_stream(time_point now) {
         now_ = now;
         const busy b(*this);
-        if (ws_) {
-            ws_->close(web::close_code::going_away);
-            end_socket();
-        } else if (gate_.waiting() && parser_.request().fields.find("Upgrade") == nullptr) {
-            static_cast<void>(model_.handle(parser_.request(), now_)); // nobody waits for the answer any more
+        if (paused_) {
+            ended_ = true;
+        } else {
+            end_input();
         }
-        gate_.forget();
-        closing_ = true;
         settle();
     }
 
@@ -123,6 +121,9 @@ public:
             std::min({last_activity_ + model_.options().idle_timeout, gate_.next_time(), farewell_});
         return socket_ ? std::min(idle, socket_->next_time()) : idle;
     }
+    /// When a close frame of ours has waited long enough for its answer, whatever is still to be written; the
+    /// connection ends then at the latest. `time_point::max()`: there is none.
+    time_point farewell() const noexcept { return farewell_; }
     void advance(time_point now) {
         now_ = now;
         const busy b(*this);
@@ -130,6 +131,7 @@ public:
         if (gate_.waiting() || paused_) {
             serve_http();
             if (ws_) serve_websocket();
+            if (ended_ && !paused_ && !gate_.waiting()) end_input();
         }
         due_ = true;
         settle();
@@ -205,6 +207,19 @@ private:
         }
     }
 
+    /// The end of the stream, behind all that came before it.
+    void end_input() {
+        if (ws_) {
+            ws_->close(web::close_code::going_away);
+            say_farewell();
+            end_socket();
+        } else if (gate_.waiting() && parser_.request().fields.find("Upgrade") == nullptr) {
+            static_cast<void>(model_.handle(parser_.request(), now_)); // nobody waits for the answer any more
+        }
+        gate_.forget();
+        closing_ = true;
+    }
+
     void serve_http() {
         paused_ = false;
         while (!closing_ && !ws_ && !cut_) {
@@ -259,11 +274,8 @@ private:
 
     void refuse_malformed() {
         const bool large = parser_.error() == errc::http_too_large;
-        const bool header = parser_.error_text().find("body") == std::string_view::npos;
-        web::http_response r = detail::plain_answer(!large   ? 400
-                                                    : header ? 431
-                                                             : 413,
-                                                    "text/html;charset=iso-8859-1", "");
+        const int status = !large ? 400 : parser_.body_too_large() ? 413 : 431;
+        web::http_response r = detail::plain_answer(status, "text/html;charset=iso-8859-1", "");
         r.body = "<h1>Bad Message " + std::to_string(r.status) +
                  "</h1><pre>reason: " + std::string(parser_.error_text()) + "</pre>";
         r.keep_alive = false;
@@ -315,6 +327,7 @@ private:
             case kind::error:
                 if (log_ != nullptr) log_->server_closed(e.close_code);
                 send_answers();
+                say_farewell();
                 end_socket();
                 closing_ = true;
                 return;
@@ -344,9 +357,10 @@ private:
         send_answers();
         if (log_ != nullptr) log_->server_closed(code);
         ws_->close(code, reason);
-        farewell_ = std::min(farewell_, now_ + patience);
+        say_farewell();
         end_socket();
     }
+    void say_farewell() noexcept { farewell_ = std::min(farewell_, now_ + patience); }
     void abort() override {
         send_answers();
         end_socket();
@@ -373,7 +387,7 @@ private:
     void end_socket() {
         if (!socket_) return;
         socket_->end(now_);
-        ended_ = std::move(socket_); // it may be the one that calls us
+        former_ = std::move(socket_); // it may be the one that calls us
         --model_.stats().open_sockets;
     }
 
@@ -383,6 +397,7 @@ private:
     time_point farewell_ = time_point::max(); ///< then the connection ends, whatever the client does
     bool closing_ = false;
     bool paused_ = false; ///< requests have been read and are not answered yet
+    bool ended_ = false;  ///< the client sends no more, and `closing_` waits for those requests
     bool due_ = false, busy_ = false;
     std::function<void()> on_wake_{};
 
@@ -398,7 +413,7 @@ private:
     web::http_request_parser parser_{model_.options().http};
 
     std::optional<ws_connection> ws_{};
-    std::unique_ptr<detail::proxied_socket> socket_{}, ended_{};
+    std::unique_ptr<detail::proxied_socket> socket_{}, former_{};
     std::string answers_{};
     std::vector<std::size_t> ends_{};
 };
