@@ -12,7 +12,7 @@ namespace {
 using namespace test;
 using sluice::byte_budget;
 
-struct counting_waiter : byte_budget::waiter {
+struct counting_waiter final : byte_budget::waiter {
     std::atomic<int> told{0};
     bool able = true;
     bool room() noexcept override {

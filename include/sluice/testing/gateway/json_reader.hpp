@@ -302,10 +302,10 @@ private:
         return fail(at, "Unexpected character ('" + shown + "' (code " + code_of(shown) + "))" + where + ": " +
                             std::string(why));
     }
-    /// The whole one that begins there.
+    /// The whole one that begins there; of what is no UTF-8 not more than a character has.
     std::string character(std::size_t at) const {
         std::size_t end = at + 1;
-        while (end < text_.size() && (static_cast<unsigned char>(text_[end]) & 0xc0) == 0x80) ++end;
+        while (end < text_.size() && end - at < 4 && (static_cast<unsigned char>(text_[end]) & 0xc0) == 0x80) ++end;
         return std::string(text_.substr(at, end - at));
     }
     static std::string code_of(std::string_view character) {
