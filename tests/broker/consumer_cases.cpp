@@ -230,10 +230,7 @@ void broken_commands(target& server) {
     };
     for (const row& r : rows) {
         raw_consumer consumer(server, topic, "", server.unique_name());
-        consumer.text(r.says);
-        const ending end = consumer.read_end();
-        check_same(end.code, r.code, r.says);
-        check_same(end.reason, r.reason, r.says);
+        consumer.say_and_end(r.says, r.code, r.reason);
     }
 }
 

@@ -128,15 +128,7 @@ void upgrade_again(target& server) {
                                   host_of(server.address), text),
               "the request");
         connection.write(web::as_bytes(text));
-        web::http_response_parser parser;
-        std::array<std::byte, 4096> piece;
-        while (!parser.done() && !parser.error()) {
-            const std::size_t n = connection.read(piece);
-            parser.feed(web::bytes_view(piece).first(n));
-            if (n == 0) parser.end_of_stream();
-        }
-        check(!parser.error(), "the answer: " + parser.error().message());
-        check_same(parser.response().status, *query ? 400 : 101, "status");
+        check_same(read_response(connection).status, *query ? 400 : 101, "status");
     }
 }
 

@@ -99,6 +99,20 @@ inline std::string host_of(const tcp::endpoint& server) {
     return server.address().to_string() + ":" + std::to_string(server.port());
 }
 
+/// The next answer, whole. What comes behind it goes to `surplus`, if that is wanted.
+inline web::http_response read_response(raw_connection& connection, web::byte_buffer* surplus = nullptr) {
+    web::http_response_parser parser;
+    std::array<std::byte, 16384> piece;
+    while (!parser.done() && !parser.error()) {
+        const web::bytes_view in(piece.data(), connection.read(piece));
+        const std::size_t n = parser.feed(in);
+        if (surplus) surplus->append(in.subspan(n));
+        if (in.empty()) parser.end_of_stream();
+    }
+    if (parser.error()) throw failed("the answer is not HTTP: " + parser.error().message());
+    return parser.response();
+}
+
 /// Sends the request over a connection of its own. `Connection: close` is added.
 inline web::http_response exchange(const tcp::endpoint& server, web::http_request request) {
     raw_connection connection(server);
@@ -106,15 +120,7 @@ inline web::http_response exchange(const tcp::endpoint& server, web::http_reques
     std::string text;
     if (web::write_request(request, host_of(server), text)) throw failed("cannot be written: " + request.target);
     connection.write(web::as_bytes(text));
-    web::http_response_parser parser;
-    std::array<std::byte, 16384> piece;
-    while (!parser.done() && !parser.error()) {
-        const std::size_t n = connection.read(piece);
-        parser.feed(web::bytes_view(piece).first(n));
-        if (n == 0) parser.end_of_stream();
-    }
-    if (parser.error()) throw failed(request.target + ": the answer is not HTTP: " + parser.error().message());
-    return parser.response();
+    return read_response(connection);
 }
 
 /// How a socket ended. `code` 1005: a close frame without a code; 1006: without a close frame.
@@ -136,16 +142,9 @@ public:
             throw failed("the upgrade cannot be written");
         text += behind;
         connection_.write(web::as_bytes(text));
-        web::http_response_parser parser;
-        std::array<std::byte, 4096> piece;
-        while (!parser.done() && !parser.error()) {
-            const web::bytes_view in(piece.data(), connection_.read(piece));
-            const std::size_t n = parser.feed(in);
-            ws_.feed(in.subspan(n));
-            if (in.empty()) parser.end_of_stream();
-        }
-        if (parser.error()) throw failed("the answer to the upgrade: " + parser.error().message());
-        answer_ = parser.response();
+        web::byte_buffer surplus;
+        answer_ = read_response(connection_, &surplus);
+        ws_.feed(surplus.view());
         if (const std::error_code ec = web::check_upgrade(answer_, key); ec && ec != sluice::errc::handshake_refused)
             throw failed("the answer to the upgrade: " + ec.message());
     }

@@ -137,10 +137,7 @@ void broken_commands(target& server) {
     };
     for (const row& r : rows) {
         raw_reader reader(server, topic);
-        reader.text(r.says);
-        const ending end = reader.read_end();
-        check_same(end.code, r.code, r.says);
-        check_same(end.reason, r.reason, r.says);
+        reader.say_and_end(r.says, r.code, r.reason);
     }
 }
 

@@ -102,6 +102,13 @@ bool raw_receiver::is_end_of_topic() {
     return answer == R"({"endOfTopic":true})";
 }
 
+void raw_receiver::say_and_end(const std::string& said, int code, std::string_view reason) {
+    text(said);
+    const ending end = read_end();
+    check_same(end.code, code, said);
+    check_same(end.reason, reason, said);
+}
+
 void raw_receiver::leave() {
     close(1000);
     read_end();

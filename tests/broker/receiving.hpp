@@ -49,6 +49,8 @@ public:
     std::string take_all(std::chrono::milliseconds silence = std::chrono::milliseconds(300));
     /// Closes, and waits for the server's side of it.
     void leave();
+    /// Says that, which the server answers by ending the socket so.
+    void say_and_end(const std::string& text, int code, std::string_view reason);
 
 private:
     received read(std::string text);

@@ -24,15 +24,7 @@ web::http_response ask(const target& server, const std::string& where, const fie
     check(!web::write_request(request, host_of(server.address), text), "the request cannot be written");
     raw_connection connection(server.address);
     connection.write(web::as_bytes(text));
-    web::http_response_parser parser;
-    std::array<std::byte, 4096> piece;
-    while (!parser.done() && !parser.error()) {
-        const std::size_t n = connection.read(piece);
-        parser.feed(web::bytes_view(piece).first(n));
-        if (n == 0) parser.end_of_stream();
-    }
-    check(!parser.error(), "the answer: " + parser.error().message());
-    return parser.response();
+    return read_response(connection);
 }
 
 /// The names of the answer's fields, sorted: their order means nothing.

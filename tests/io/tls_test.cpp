@@ -1,14 +1,9 @@
 // SPDX-License-Identifier: BSL-1.0
 // TLS: the chain and the host name are verified unless somebody says otherwise, and old protocols are refused.
+#include "support/temporary_file.hpp"
 #include "system/world.hpp"
 
 #include <asio/ssl.hpp>
-
-#include <cstdio>
-#include <filesystem>
-#include <fstream>
-
-#include <unistd.h>
 
 using namespace test;
 
@@ -84,19 +79,6 @@ private:
     }
 
     std::shared_ptr<state> state_;
-};
-
-struct temporary_file {
-    explicit temporary_file(const std::string& text) {
-        std::string pattern = (std::filesystem::temp_directory_path() / "sluice-test-").string() + std::string(6, 'X');
-        const int fd = ::mkstemp(pattern.data());
-        REQUIRE(fd >= 0);
-        ::close(fd);
-        path = pattern;
-        std::ofstream(path) << text;
-    }
-    ~temporary_file() { std::remove(path.c_str()); }
-    std::string path{};
 };
 
 sluice::failure login_to(asio::io_context& context, sluice::client_config config) {

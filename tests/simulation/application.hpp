@@ -48,9 +48,9 @@ public:
 
     void perform(const action& a) {
         if (a.what == deed::cancel_one) return cancel(a.subject, a.cancel_type);
-        if (a.what == deed::sleep) {
-            world_.note("the machine sleeps for ", a.own_timeout.count(), " ms");
-            return world_.sleep(a.own_timeout);
+        if (a.what == deed::stand_still) {
+            world_.note("the machine stands still for ", a.own_timeout.count(), " ms");
+            return world_.stand_still(a.own_timeout);
         }
         producer_type* const p = producers_[a.producer].get();
         if (!p) return;
@@ -218,7 +218,7 @@ private:
         case deed::cancel_one:
         case deed::cancel:
         case deed::destroy:
-        case deed::sleep: break;
+        case deed::stand_still: break;
         }
     }
     /// Its coroutine was cancelled, or the producer destroyed, before it came to its send.
@@ -271,7 +271,7 @@ private:
     std::string title(const started_operation& op) const {
         constexpr const char* names[] = {"send",     "send borrowed", "send awaited", "send_all",   "push",
                                          "try_push", "open",          "flush",        "cancel one", "cancel",
-                                         "close",    "ensure_stream", "destroy",      "sleep"};
+                                         "close",    "ensure_stream", "destroy",      "stand still"};
         return "operation " + std::to_string(op.plan->subject) + " (" + names[static_cast<int>(op.plan->what)] +
                ", producer " + std::to_string(op.plan->producer) + ")";
     }

@@ -24,7 +24,7 @@ inline bool may_be_fatal(const schedule& s, const server& broker, std::error_cod
         return false;
     const bool short_lived = s.proxy.otp_lifetime < 2s;
     int late = short_lived && s.network.dead_addresses != 0 ? 2 : 0;
-    late += s.sleeps;
+    late += s.stands_still;
     for (const fault& f : broker.met) {
         if (f.kind == fault_kind::status && f.code >= 400 && f.code <= 404) return true;
         late += short_lived && f.kind == fault_kind::unreachable;

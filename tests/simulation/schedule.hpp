@@ -36,7 +36,7 @@ enum class deed : std::uint8_t {
     close,
     ensure_stream, ///< a REST call of the client
     destroy,       ///< the producer
-    sleep          ///< the machine, for `own_timeout`
+    stand_still    ///< the machine, for `own_timeout`
 };
 
 /// Where a handler belongs.
@@ -81,10 +81,10 @@ struct schedule {
     ending end = ending::close;
     /// Handlers run between two events of the world; 0: all that are ready. A machine that is slow, or not.
     unsigned pace = 0;
-    bool sleeps = false; ///< there is a `deed::sleep`
+    bool stands_still = false; ///< there is a `deed::stand_still`
 
     /// Nothing but the library decides when something happens.
-    bool punctual() const noexcept { return pace == 0 && !sleeps; }
+    bool punctual() const noexcept { return pace == 0 && !stands_still; }
 };
 
 /// Draws a schedule. What is drawn later does not change what was drawn before.
@@ -250,8 +250,8 @@ private:
         if (d_.percent(8)) add(deed::close, span);
         if (d_.percent(4)) add(deed::destroy, span);
         if (d_.percent(4)) {
-            s_.sleeps = true;
-            add(deed::sleep, span);
+            s_.stands_still = true;
+            add(deed::stand_still, span);
             s_.actions.back().own_timeout = d_.pick<std::chrono::milliseconds>({50ms, 1s, 20s, 60s});
         }
         s_.end = d_.pick({ending::close, ending::close, ending::close, ending::close, ending::close_at_once,

@@ -41,8 +41,8 @@ public:
     ticket at(nanoseconds when, event e) { return due_.add(when < now_ ? now_ : when, luck_.bits(), std::move(e)); }
     ticket in(nanoseconds delay, event e) { return at(now_ + delay, std::move(e)); }
     void forget(const ticket& t) noexcept { due_.forget(t); }
-    /// The machine sleeps: what is due meanwhile comes late.
-    void sleep(nanoseconds d) noexcept { now_ += d; }
+    /// The machine is suspended: what is due meanwhile comes late.
+    void stand_still(nanoseconds d) noexcept { now_ += d; }
     /// Moves the clock to what is due next, and does it. False: nothing ever will be.
     bool step() {
         const nanoseconds next = due_.next_time();

@@ -46,6 +46,23 @@ sluice::failure survive(scripted_server::script script, sluice::producer_options
     return *heard;
 }
 
+/// Takes the upgrade, and then reads nothing more until it is ended.
+class deaf_script {
+public:
+    explicit deaf_script(asio::io_context& context) : never_(context, std::chrono::steady_clock::time_point::max()) {}
+    asio::awaitable<void> operator()(scripted_peer& peer) {
+        const bool open = co_await peer.upgrade();
+        std::error_code ec;
+        if (open) co_await never_.async_wait(asio::redirect_error(asio::use_awaitable, ec));
+    }
+    void end() { never_.cancel(); }
+
+private:
+    asio::steady_timer never_;
+};
+
+const std::vector<std::string> more_than_buffers_take(30, std::string(700'000, 'x'));
+
 } // namespace
 
 TEST_CASE("answers to the upgrade that are none") {
@@ -241,41 +258,31 @@ TEST_CASE("a server that did not understand a frame loses its connection, and th
 
 TEST_CASE("a server that stops reading: messages end at their time, and close at its own") {
     asio::io_context context;
-    asio::steady_timer never(context, std::chrono::steady_clock::time_point::max());
-    scripted_server server(context, [&](scripted_peer& peer, unsigned) -> asio::awaitable<void> {
-        const bool open = co_await peer.upgrade();
-        std::error_code ec;
-        if (open) co_await never.async_wait(asio::redirect_error(asio::use_awaitable, ec));
-    });
+    deaf_script deaf(context);
+    scripted_server server(context, [&](scripted_peer& peer, unsigned) { return deaf(peer); });
     sluice::client client(context.get_executor(), {.url = server.websocket_url()});
     sluice::producer_options o = impatient();
     o.send_timeout = 100ms;
     o.close_timeout = 100ms;
     o.ping_interval = 0ms;
     sluice::producer producer(client, "orders", o);
-    const std::string large(700'000, 'x');
-    std::vector<std::string> many(30, large); // more than any socket buffer takes
-    const auto results = run(context, producer.send_all(many));
+    const auto results = run(context, producer.send_all(more_than_buffers_take));
     std::size_t maybe = 0, not_sent = 0;
     for (const sluice::result& r : results) {
         if (r.ec == sluice::errc::ack_timeout) ++maybe;
         if (r.ec == sluice::errc::send_timeout) ++not_sent;
     }
-    CHECK(maybe + not_sent == many.size());
+    CHECK(maybe + not_sent == results.size());
     CHECK(not_sent != 0);
     run(context, producer.close());
-    never.cancel();
+    deaf.end();
     run_ready(context);
 }
 
 TEST_CASE("a server that stops reading is left after write_timeout, and the messages go over another socket") {
     asio::io_context context;
-    asio::steady_timer never(context, std::chrono::steady_clock::time_point::max());
-    scripted_server server(context, first([&](scripted_peer& peer) -> asio::awaitable<void> {
-                               const bool open = co_await peer.upgrade();
-                               std::error_code ec;
-                               if (open) co_await never.async_wait(asio::redirect_error(asio::use_awaitable, ec));
-                           }));
+    deaf_script deaf(context);
+    scripted_server server(context, first([&](scripted_peer& peer) { return deaf(peer); }));
     sluice::client client(context.get_executor(), {.url = server.websocket_url()});
     sluice::producer_options o = impatient();
     o.send_timeout = 60s;
@@ -285,8 +292,7 @@ TEST_CASE("a server that stops reading is left after write_timeout, and the mess
     sluice::producer_observer observer;
     observer.on_disconnect = [&](const sluice::failure& f) { heard = f; };
     sluice::producer producer(client, "orders", o, observer);
-    std::vector<std::string> many(30, std::string(700'000, 'x')); // more than any socket buffer takes
-    const auto results = run(context, producer.send_all(many));
+    const auto results = run(context, producer.send_all(more_than_buffers_take));
     for (const sluice::result& r : results) CHECK(r.value.outcome == sluice::outcome::persisted);
     CHECK(server.connections() == 2);
     REQUIRE(heard);
@@ -294,7 +300,7 @@ TEST_CASE("a server that stops reading is left after write_timeout, and the mess
     CHECK(heard->code == sluice::condition::timeout);
     CHECK(contains(heard->details->text, "write_timeout = 50 ms"));
     run(context, producer.close());
-    never.cancel();
+    deaf.end();
     run_ready(context);
 }
 

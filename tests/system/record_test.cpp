@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 // The gateway program's record: each stored message is one line, once, in order, whatever the topic keeps of them.
+#include "support/temporary_file.hpp"
 #include "world.hpp"
 
 #include "../../examples/support/record.hpp"
@@ -8,43 +9,16 @@
 
 #include <doctest/doctest.h>
 
-#include <cstdio>
-#include <filesystem>
-#include <fstream>
-#include <stdexcept>
 #include <string>
 #include <vector>
-
-#include <unistd.h>
 
 namespace {
 
 using namespace test;
 
-/// A file that goes with the test.
-struct temporary {
-    temporary() {
-        std::string made = (std::filesystem::temp_directory_path() / "sluice-record-XXXXXX").string();
-        const int fd = ::mkstemp(made.data());
-        REQUIRE(fd >= 0);
-        ::close(fd);
-        path = made;
-    }
-    ~temporary() { std::remove(path.c_str()); }
-
-    std::vector<std::string> lines() const {
-        std::vector<std::string> all;
-        std::ifstream in(path);
-        for (std::string line; std::getline(in, line);) all.push_back(line);
-        return all;
-    }
-
-    std::string path{};
-};
-
 TEST_CASE("twenty thousand messages are recorded once each, in order, though the topic keeps a hundred") {
     constexpr std::size_t count = 20'000;
-    temporary file;
+    temporary_file file;
     sluice::testing::gateway_options options;
     options.proxy.max_messages_per_topic = 100;
     world w(options);
