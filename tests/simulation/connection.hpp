@@ -100,9 +100,14 @@ private:
         world_.in(delay, [self = this->shared_from_this(), f] { f(*self); });
     }
     nanoseconds latency() { return world_.luck().between(manners_.shortest_latency, manners_.longest_latency); }
-    std::size_t portion(std::size_t n) {
-        return n > 1 && world_.luck().percent(manners_.chop) ? world_.luck().between<std::size_t>(1, n) : n;
+    /// Of `n` bytes behind so many others. Pieces of a long transfer find nothing that those of its beginning did not,
+    /// and few schedules with many of them took most of the time.
+    std::size_t portion(std::size_t n, std::size_t before) {
+        const bool split = n > 1 && before < 4096 && world_.luck().percent(manners_.chop);
+        return split ? world_.luck().between<std::size_t>(1, n) : n;
     }
+    /// What travels at once grows with a connection, as its buffers do.
+    std::size_t capacity() const noexcept { return manners_.capacity + up_.delivered / 4; }
     bool lags() { return !closed_ && world_.luck().percent(manners_.lag); }
     void meet() {
         if (!fault_.of_address) server_.met.push_back(fault_);
@@ -115,7 +120,7 @@ private:
         if (!reading) return;
         if (closed_) return reading.complete(asio::error::operation_aborted);
         if (!inbox_.empty()) {
-            const std::size_t n = portion(std::min(into_.size(), inbox_.size()));
+            const std::size_t n = portion(std::min(into_.size(), inbox_.size()), read_);
             std::memcpy(into_.data(), inbox_.data(), n);
             inbox_.erase(0, n);
             read_ += n;
@@ -133,8 +138,8 @@ private:
             return writing.complete(closed_ ? asio::error::make_error_code(asio::error::operation_aborted)
                                             : asio::error::make_error_code(asio::error::broken_pipe));
         }
-        if (up_.travelling >= manners_.capacity) return; // until something has arrived
-        const std::size_t n = portion(std::min(from_.size(), manners_.capacity - up_.travelling));
+        if (up_.travelling >= capacity()) return; // until something has arrived
+        const std::size_t n = portion(std::min(from_.size(), capacity() - up_.travelling), up_.delivered);
         const std::string_view bytes = web::as_text({from_.data(), n});
         if (broken_)
             up_.travelling += n; // nobody will ever take it
@@ -154,7 +159,7 @@ private:
 
     void send(direction& d, std::string_view bytes, bool last) {
         do {
-            const std::size_t n = portion(bytes.size());
+            const std::size_t n = portion(bytes.size(), d.delivered);
             d.arrival = std::max(d.arrival, world_.now() + latency());
             d.travelling += n;
             d.pieces.push_back({std::string(bytes.substr(0, n)), last && n == bytes.size()});
