@@ -159,12 +159,11 @@ private:
 
     awaitable push() {
         while (measured_.running()) {
-            sluice::message m(payload_);
             const auto on_result = [this, sent = stamp()](std::error_code ec, const sluice::receipt&) {
                 if (ec) throw std::system_error(ec);
                 acknowledged(sent);
             };
-            co_await producer_.push(std::move(m), on_result);
+            co_await producer_.push(payload_, on_result);
         }
         co_await producer_.flush();
     }

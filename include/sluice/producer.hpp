@@ -162,20 +162,18 @@ public:
             io::initiate_send_all<driver_type, false>{{driver_.get()}}, token, &messages);
     }
 
-    /// Takes a message over and completes once it has got room in the window, not waiting for its acknowledgement.
-    /// `on_result(std::error_code, const receipt&)` is called with the message's result, on the producer's executor.
-    /// Signature `void(std::error_code)`: an error is the message's, which was then not sent, and is told to
-    /// `on_result` too. Cancellation while it waits for room: `operation_aborted`.
+    /// Takes a message over and completes once it has got room in the window, not waiting for its acknowledgement. A
+    /// `message` and a string that is given up (`std::move`) are moved; all else that can be viewed is copied, up to
+    /// 256 bytes without an allocation. `on_result(std::error_code, const receipt&)` is called with the message's
+    /// result, on the producer's executor. Signature `void(std::error_code)`: an error is the message's, which was then
+    /// not sent, and is told to `on_result` too. Cancellation while it waits for room: `operation_aborted`.
     template <result_function OnResult = io::no_result>
     [[nodiscard]] awaitable<void> push(message m, OnResult on_result = {}) {
-        // With room there is nothing to wait for: a loop that pushes fills the window before it is suspended.
-        if (driver_->admits(message_view(m))) {
-            submit_counted(std::move(m), std::move(on_result));
-            co_return;
-        }
-        co_await asio::async_initiate<const awaitable_token, void(std::exception_ptr)>(
-            io::initiate_push<driver_type, true>{{driver_.get()}}, awaitable_token(), std::move(m),
-            std::move(on_result));
+        return push_held(driver_->hold(std::move(m), std::move(on_result)));
+    }
+    template <io::copied_message M, result_function OnResult = io::no_result>
+    [[nodiscard]] awaitable<void> push(M&& m, OnResult on_result = {}) {
+        return push_held(driver_->hold(message_view(m), std::move(on_result)));
     }
     template <class Token = default_token>
         requires(!result_function<Token>)
@@ -192,8 +190,15 @@ public:
     /// waits, from any thread.
     template <result_function OnResult = io::no_result>
     [[nodiscard]] bool try_push(message m, OnResult on_result = {}) {
-        if (!driver_->takes_messages() || !driver_->publisher().reserve(message_view(m))) return false;
-        submit_counted(std::move(m), std::move(on_result));
+        if (!has_room(message_view(m))) return false;
+        submit_counted(driver_->make_push(std::move(m), std::move(on_result)));
+        return true;
+    }
+    template <io::copied_message M, result_function OnResult = io::no_result>
+    [[nodiscard]] bool try_push(M&& m, OnResult on_result = {}) {
+        const message_view view(m);
+        if (!has_room(view)) return false;
+        submit_counted(driver_->make_push(view, std::move(on_result)));
         return true;
     }
 
@@ -229,10 +234,18 @@ private:
     using driver_type = io::driver<inner_executor_type, Traits>;
     using awaitable_token = asio::use_awaitable_t<inner_executor_type>;
 
+    awaitable<void> push_held(io::held_message<inner_executor_type> m) {
+        // With room there is nothing to wait for: a loop that pushes fills the window before it is suspended.
+        if (driver_->admits(m.view())) {
+            submit_counted(m.release());
+            co_return;
+        }
+        co_await asio::async_initiate<const awaitable_token, void(std::exception_ptr)>(
+            io::initiate_push<driver_type, true>{{driver_.get()}}, awaitable_token(), std::move(m));
+    }
+    bool has_room(const message_view& m) { return driver_->takes_messages() && driver_->publisher().reserve(m); }
     /// A message that `reserve` has counted in.
-    template <class OnResult>
-    void submit_counted(message&& m, OnResult&& on_result) {
-        auto* const node = io::push_node<OnResult>::create(std::move(m), std::move(on_result));
+    void submit_counted(core::send_node* node) {
         node->counted = true;
         driver_->submit(node, node);
     }

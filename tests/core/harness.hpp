@@ -140,7 +140,8 @@ public:
         n->message = sluice::message_view(n->bytes);
         n->finish = [](core::node* base, bool invoke) {
             auto* const self = static_cast<message_node*>(core::as_send(base));
-            self->owner->record(self->id, invoke, self->error, std::move(self->result));
+            const failure error{self->error, self->result.info};
+            self->owner->record(self->id, invoke, error, std::move(self->result));
             self->owner->nodes.erase(self->id);
             delete self;
         };

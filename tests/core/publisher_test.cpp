@@ -194,7 +194,7 @@ TEST_CASE("publisher: reserve counts bytes too, in every stage") {
 // --- too large
 
 TEST_CASE("publisher: too large is exact at the limit, and fails alone") {
-    const sluice::pulsar::message_encoder encoder;
+    sluice::pulsar::message_encoder encoder;
     for (std::size_t limit = 256; limit < 300; ++limit) {
         CAPTURE(limit);
         producer_options o;
@@ -219,7 +219,7 @@ TEST_CASE("publisher: too large is exact at the limit, and fails alone") {
 }
 
 TEST_CASE("publisher: too large also counts key and properties, and the context's digits when it gets them") {
-    const sluice::pulsar::message_encoder encoder;
+    sluice::pulsar::message_encoder encoder;
     producer_options o;
     o.max_frame_bytes = 256;
     harness h(o);
@@ -247,7 +247,7 @@ TEST_CASE("publisher: too large also counts key and properties, and the context'
 }
 
 TEST_CASE("publisher: the place of a message is known when it is encoded, not when it is sent") {
-    const sluice::pulsar::message_encoder encoder;
+    sluice::pulsar::message_encoder encoder;
     producer_options o;
     o.max_frame_bytes = 256;
     harness h(o);

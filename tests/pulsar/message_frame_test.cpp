@@ -24,7 +24,7 @@ constexpr web::mask_key key = 0xa1b2c3d4;
 
 /// The JSON text of the one frame that is appended to `out`; checks header, key and sizes.
 std::string encode(const message_view& m, std::uint64_t context, web::byte_buffer& out, web::mask_key with = key) {
-    const message_encoder encoder;
+    message_encoder encoder;
     const std::size_t before = out.size();
     encoder.encode(m, context, with, out);
     const web::bytes_view frame = out.view().subspan(before);
@@ -269,4 +269,25 @@ TEST_CASE("what cannot be said is named") {
     m.properties.clear();
     m.replication_clusters = {"good", "\x80"};
     CHECK(refused(m).starts_with("replication_clusters"));
+}
+
+TEST_CASE("contexts that count up, and those that do not, are said exactly") {
+    message_encoder encoder; // one: it counts along
+    const auto said = [&](std::uint64_t context) {
+        web::byte_buffer out;
+        encoder.encode("x", context, key, out);
+        const std::size_t size = encoder.text_size("x", context);
+        std::string text(web::as_text(out.view().subspan(out.size() - size)));
+        web::apply_mask(reinterpret_cast<std::byte*>(text.data()), text.size(), key);
+        return text;
+    };
+    const auto expected = [](std::uint64_t context) {
+        return R"({"payload":"eA==","context":")" + std::to_string(context) + R"("})";
+    };
+    constexpr std::uint64_t last = std::numeric_limits<std::uint64_t>::max();
+    for (const std::uint64_t start : {std::uint64_t{0}, std::uint64_t{9'990}, std::uint64_t{99'999'990},
+                                      std::uint64_t{9'999'999'999'999'999'990u}, last - 10, std::uint64_t{7}})
+        for (std::uint64_t i = 0; i < 21; ++i) CHECK(said(start + i) == expected(start + i)); // last, then 0
+    for (const std::uint64_t context : {std::uint64_t{0}, last, std::uint64_t{1}, std::uint64_t{1}})
+        CHECK(said(context) == expected(context));
 }

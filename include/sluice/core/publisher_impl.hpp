@@ -197,10 +197,10 @@ inline void publisher::conclude(send_node* n, const failure& error, outcome o, n
     n->result.outcome = o;
     if (error) {
         n->result.info = error.details;
-        n->error = error;
+        n->error = error.code;
     }
     if (n->waiter) { // a push that never got room
-        n->waiter->error = n->error;
+        n->waiter->error = error;
         done.push_back(std::exchange(n->waiter, nullptr));
     }
 }

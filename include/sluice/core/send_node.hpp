@@ -143,8 +143,8 @@ struct send_node : node {
     send_node* next_cancelled = nullptr;
 
     // result
-    failure error{};
-    receipt result{};
+    std::error_code error{};
+    receipt result{}; ///< its details are the error's too
 };
 
 inline send_node* as_send(node* n) noexcept { return static_cast<send_node*>(n); }

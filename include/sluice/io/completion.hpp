@@ -2,6 +2,7 @@
 // How finished nodes reach their handlers: off the strand, in chunks.
 #pragma once
 
+#include <sluice/core/node_cache.hpp>
 #include <sluice/core/send_node.hpp>
 #include <sluice/io/asio_compat.hpp>
 
@@ -22,6 +23,9 @@ template <class Executor>
 class completion_queue {
 public:
     static constexpr int chunk = 64;
+
+    /// The memory of pushes: here, for what is finished lies here even when the producer is gone.
+    core::node_cache pushes{};
 
     /// Any thread.
     static void post(const Executor& executor, const std::shared_ptr<completion_queue>& queue, core::node_list nodes) {

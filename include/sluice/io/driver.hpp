@@ -436,7 +436,7 @@ private:
             busy_ = outstanding;
             ticker_.next_fast(tick());
         } else if (publisher_.is_open() && watch_.silence.enabled()) {
-            if (!writing_) publisher_.idle(); // a write under way reads the arena
+            if (!writing_) this->idle(); // a write under way reads the arena
             ticker_.next_slow(tick());
         } else {
             ticker_.stop();

@@ -5,6 +5,7 @@
 #include <sluice/config.hpp>
 #include <sluice/core/publisher.hpp>
 #include <sluice/io/completion.hpp>
+#include <sluice/io/push.hpp>
 #include <sluice/io/traits.hpp>
 
 #include <atomic>
@@ -77,6 +78,15 @@ public:
             self->settle();
         });
     }
+    /// A message to be taken over: copied, or, where it is given up, as it is.
+    template <class M, class OnResult>
+    core::send_node* make_push(M&& m, OnResult&& on_result) {
+        return io::make_push(completions_->pushes, std::forward<M>(m), std::forward<OnResult>(on_result));
+    }
+    template <class M, class OnResult>
+    held_message<Executor> hold(M&& m, OnResult&& on_result) {
+        return {completions_, make_push(std::forward<M>(m), std::forward<OnResult>(on_result))};
+    }
     /// Any number that no other push of this producer has.
     std::uint64_t new_ticket() noexcept { return tickets_.fetch_add(1, std::memory_order_relaxed); }
 
@@ -107,6 +117,11 @@ protected:
           publisher_(options_, first_sequence_id(options_), {nullptr, &fill_random<Traits>}) {}
     ~inbox() = default;
 
+    /// Gives memory back.
+    void idle() noexcept {
+        publisher_.idle();
+        completions_->pushes.shrink();
+    }
     void post_completions(core::node_list done) {
         completion_queue<Executor>::post(executor_, completions_, std::move(done));
     }

@@ -4,6 +4,7 @@
 
 #include <sluice/config.hpp>
 #include <sluice/core/publisher.hpp>
+#include <sluice/io/push.hpp>
 #include <sluice/io/send_op.hpp>
 
 #include <memory>
@@ -125,13 +126,16 @@ template <class Driver, bool Throws>
 struct initiate_push : initiation<Driver> {
     template <class Handler, class OnResult>
     void operator()(Handler&& handler, sluice::message m, OnResult&& on_result) const {
+        std::decay_t<OnResult> function(std::forward<OnResult>(on_result));
+        (*this)(std::forward<Handler>(handler), this->driver->hold(std::move(m), std::move(function)));
+    }
+    template <class Handler>
+    void operator()(Handler&& handler, held_message<typename Driver::executor_type> m) const {
         using waiter_type = marker_op<std::decay_t<Handler>, typename Driver::executor_type, Throws>;
-        using message_type = push_node<std::decay_t<OnResult>>;
         Driver* const d = this->driver;
         waiter_type* const waiter = waiter_type::create(std::decay_t<Handler>(std::forward<Handler>(handler)),
                                                         d->executor(), core::node_kind::admitted);
-        message_type* const op =
-            message_type::create(std::move(m), std::decay_t<OnResult>(std::forward<OnResult>(on_result)));
+        core::send_node* const op = m.release();
         op->waiter = waiter;
         if (d->options().when_full == when_full::fail) {
             if (!d->publisher().reserve(op->message)) return d->turn_away(op);

@@ -134,12 +134,16 @@ private:
 
 /// How an operation ends: with a code, or, under an awaitable, with an exception.
 template <bool Throws>
-inline auto ending(const failure& f, outcome o) {
+inline auto ending(std::error_code ec, const std::shared_ptr<const error_details>& details, outcome o) {
     if constexpr (Throws)
-        return f ? std::make_exception_ptr(error(failure{completion_code(f.code), f.details}, o))
-                 : std::exception_ptr();
+        return ec ? std::make_exception_ptr(error(failure{completion_code(ec), details}, o)) : std::exception_ptr();
     else
-        return completion_code(f.code);
+        return completion_code(ec);
+}
+/// Of a message.
+template <bool Throws>
+inline auto ending(core::send_node& n) {
+    return std::tuple(ending<Throws>(n.error, n.result.info, n.result.outcome), std::move(n.result));
 }
 
 /// One message, borrowed.
@@ -151,7 +155,7 @@ public:
         core::node::finish = &send_op::operation::finish;
         message = m;
     }
-    auto results() { return std::tuple(ending<Throws>(error, result.outcome), std::move(result)); }
+    auto results() { return ending<Throws>(*this); }
 };
 
 /// One message, owned.
@@ -164,7 +168,7 @@ public:
         core::node::finish = &owning_send_op::operation::finish;
         message = message_view(owned_);
     }
-    auto results() { return std::tuple(ending<Throws>(error, result.outcome), std::move(result)); }
+    auto results() { return ending<Throws>(*this); }
 
 private:
     sluice::message owned_;
@@ -179,43 +183,7 @@ public:
         core::node::finish = &marker_op::operation::finish;
         kind = k;
     }
-    auto results() { return std::tuple(ending<Throws>(error, result)); }
-};
-
-/// The message of a push: it outlives the wait for room, and tells its result to a function, on the producer's
-/// executor.
-template <class OnResult>
-class push_node : public core::send_node {
-public:
-    push_node(sluice::message&& m, OnResult&& on_result) : owned_(std::move(m)), on_result_(std::move(on_result)) {
-        core::node::finish = [](core::node* n, bool invoke) {
-            auto* const self = static_cast<push_node*>(n);
-            OnResult call(std::move(self->on_result_));
-            const std::error_code ec = completion_code(self->error.code);
-            const receipt r = std::move(self->result);
-            destroy(self);
-            if (invoke) call(ec, r);
-        };
-        message = message_view(owned_);
-    }
-
-    static push_node* create(sluice::message&& m, OnResult&& on_result) {
-        asio::recycling_allocator<push_node> allocator;
-        return ::new (static_cast<void*>(allocator.allocate(1))) push_node(std::move(m), std::move(on_result));
-    }
-    static void destroy(push_node* n) noexcept {
-        n->~push_node();
-        asio::recycling_allocator<push_node>().deallocate(n, 1);
-    }
-
-private:
-    sluice::message owned_;
-    OnResult on_result_;
-};
-
-/// What a push without a result function calls.
-struct no_result {
-    void operator()(const std::error_code&, const receipt&) const noexcept {}
+    auto results() { return std::tuple(ending<Throws>(error.code, error.details, result)); }
 };
 
 /// Many messages, borrowed, with one completion.
@@ -236,7 +204,7 @@ public:
         settled = [](core::send_group* g, core::send_node* m) {
             auto* const self = static_cast<send_all_op*>(g);
             sluice::result& r = self->all_[static_cast<std::size_t>(m - self->nodes_.get())];
-            r.ec = completion_code(m->error.code);
+            r.ec = completion_code(m->error);
             r.value = std::move(m->result);
             return --self->left_ == 0;
         };

@@ -10,6 +10,7 @@
 #include <simdjson.h>
 
 #include <array>
+#include <bit>
 #include <charconv>
 #include <cstddef>
 #include <cstdint>
@@ -60,6 +61,23 @@ inline bool is_ack_end(std::string_view text) noexcept {
            is(R"(","schemaVersion":0})");
 }
 
+/// The first character that ends a JSON string, or that is not simply itself in one, or is not ASCII: an id has none.
+inline const char* skip_plain(const char* at, const char* end) noexcept {
+    constexpr std::uint64_t ones = 0x0101010101010101, high = 0x8080808080808080;
+    const auto zeros = [](std::uint64_t v) noexcept { return (v - ones) & ~v & high; }; // exact up to the first zero
+    for (; end - at >= 8; at += 8) {
+        std::uint64_t v;
+        std::memcpy(&v, at, 8);
+        const std::uint64_t control = (v - ones * 0x20) & ~v & high;
+        const std::uint64_t stop = zeros(v ^ ones * '"') | zeros(v ^ ones * '\\') | control | (v & high);
+        if (stop == 0) continue;
+        if constexpr (std::endian::native != std::endian::little) break;
+        return at + std::countr_zero(stop) / 8;
+    }
+    while (at != end && *at != '"' && *at != '\\' && *at >= 0x20 && static_cast<signed char>(*at) >= 0) ++at;
+    return at;
+}
+
 } // namespace detail
 
 /// Reads acknowledgements. Keeps the memory that the slow path needs from one call to the next; one object is used by
@@ -86,7 +104,7 @@ public:
         };
         if (!skip(begin)) return false;
         const char* const id = at;
-        while (at != end && base64_characters[static_cast<unsigned char>(*at)]) ++at;
+        at = detail::skip_plain(at, end);
         out.message_id = {id, static_cast<std::size_t>(at - id)};
         if (!skip(middle)) return false;
 
@@ -137,13 +155,6 @@ public:
     }
 
 private:
-    static constexpr std::array<bool, 256> base64_characters = [] {
-        std::array<bool, 256> is{};
-        for (const char c : web::detail::base64_alphabet) is[static_cast<unsigned char>(c)] = true;
-        is['='] = true;
-        return is;
-    }();
-
     static void read_result(std::string_view result, acknowledgement& out) noexcept {
         constexpr std::string_view error = "send-error:";
         out.ok = result == "ok";

@@ -114,6 +114,51 @@ inline char* put_decimal(Integer n, char* out) noexcept {
     return std::to_chars(out, out + 20, n).ptr;
 }
 
+/// The end of a plain message, `"N"}`, for contexts that nearly always count up: the digits are counted up in place
+/// instead of divided out. (And each is ready before it is needed: what has just been stored byte by byte cannot be
+/// loaded as words at once.)
+class context_end {
+public:
+    context_end() noexcept { write(0); }
+
+    std::size_t size() const noexcept { return size_; }
+    /// Makes it that of `context`.
+    void turn_to(std::uint64_t context) noexcept {
+        if (context != context_) write(context);
+    }
+    /// Copies it masked: up to seven bytes behind `size()` are written too. Then it is the next one's.
+    void put(char* out, web::mask_key key) noexcept {
+        const std::uint64_t wide = (std::uint64_t{key} << 32) | key;
+        for (std::size_t i = 0; i < size_; i += 8) {
+            std::uint64_t v;
+            std::memcpy(&v, text_.data() + i, 8);
+            v ^= wide;
+            std::memcpy(out + i, &v, 8);
+        }
+        next();
+    }
+
+private:
+    void write(std::uint64_t context) noexcept {
+        context_ = context;
+        text_[0] = '"';
+        char* const end = std::to_chars(text_.data() + 1, text_.data() + 21, context).ptr;
+        end[0] = '"';
+        end[1] = '}';
+        size_ = static_cast<std::size_t>(end - text_.data()) + 2;
+    }
+    void next() noexcept {
+        std::size_t last = size_ - 3;
+        while (text_[last] == '9') text_[last--] = '0';
+        if (++context_ == 0 || last == 0) return write(context_); // one digit more, or the last number of all
+        ++text_[last];
+    }
+
+    std::array<char, 24> text_{};
+    std::size_t size_ = 0;
+    std::uint64_t context_ = 0;
+};
+
 /// ISO 8601 in UTC with milliseconds, by civil arithmetic alone: no locale, no time zone. Years 0001 to 9999.
 inline char* put_event_time(message_attributes::time_point at, char* out) noexcept {
     const auto day = std::chrono::floor<std::chrono::days>(at);
@@ -202,7 +247,7 @@ inline char* put_members(const message_view& m, char* out) noexcept {
 /// (a codec, PIP-290) runs before and hands its bytes in as the payload of a view. A stage that works on the frame's
 /// text (permessage-deflate) asks with the key 0 for the text as it is, drops the header, and masks what it made.
 ///
-/// Has no state: any number of threads may use one. Precondition of both functions: `check_message` had no failure.
+/// One object is used by one thread at a time. Precondition of both functions: `check_message` had no failure.
 class message_encoder {
 public:
     /// Octets of the JSON text, exactly: what counts against `max_frame_bytes`.
@@ -214,13 +259,14 @@ public:
     }
 
     /// Appends `web::frame_header_size(text_size(m, context), true)` + `text_size(m, context)` octets.
-    void encode(const message_view& m, std::uint64_t context, web::mask_key key, web::byte_buffer& out) const {
+    void encode(const message_view& m, std::uint64_t context, web::mask_key key, web::byte_buffer& out) {
         encode(m, context, text_size(m, context), key, out);
     }
     /// The same where `size`, the text's, is known already.
     void encode(const message_view& m, std::uint64_t context, std::size_t size, web::mask_key key,
-                web::byte_buffer& out) const {
-        std::byte* const frame = out.prepare(web::max_frame_header_size + size);
+                web::byte_buffer& out) {
+        constexpr std::size_t spare = 8; // for context_end::put
+        std::byte* const frame = out.prepare(web::max_frame_header_size + size + spare);
         web::frame_header header;
         header.masked = true;
         header.length = size;
@@ -233,16 +279,25 @@ public:
         at = web::base64_encode_masked(web::as_bytes(m.payload()), at, key);
 
         at = web::put_masked(detail::frame_context, at, key);
-
-        char* const tail = at;
-        *at++ = '"';
-        at = detail::put_decimal(context, at);
-        *at++ = '"';
-        if (m.has_key() || m.attributes() != nullptr) at = detail::put_members(m, at);
-        *at++ = '}';
-        web::apply_mask(reinterpret_cast<std::byte*>(tail), static_cast<std::size_t>(at - tail), key);
+        if (m.has_key() || m.attributes() != nullptr) {
+            char* const tail = at;
+            *at++ = '"';
+            at = detail::put_decimal(context, at);
+            *at++ = '"';
+            at = detail::put_members(m, at);
+            *at++ = '}';
+            web::apply_mask(reinterpret_cast<std::byte*>(tail), static_cast<std::size_t>(at - tail), key);
+        } else {
+            end_.turn_to(context);
+            const std::size_t n = end_.size();
+            end_.put(at, key);
+            at += n;
+        }
         out.commit(static_cast<std::size_t>(reinterpret_cast<std::byte*>(at) - frame));
     }
+
+private:
+    detail::context_end end_{};
 };
 
 } // namespace pulsar
