@@ -4,9 +4,10 @@
 
 #include <sluice/error.hpp>
 #include <sluice/web/utf8.hpp>
-#include <sluice/web/ws_frame.hpp>
+#include <sluice/web/ws_compression.hpp>
 
 #include <array>
+#include <memory>
 #include <string_view>
 #include <system_error>
 
@@ -16,7 +17,7 @@ namespace web {
 
 struct ws_options {
     /// The largest message that is taken, in bytes over all its fragments; a larger one fails the connection with 1009
-    /// when its header arrives. Default 1 MiB.
+    /// when its header arrives, and one that is compressed when it has become larger. Default 1 MiB.
     std::size_t max_message = 1u << 20;
 };
 
@@ -35,7 +36,7 @@ struct ws_options {
 /// In `closed` a server closes the TCP connection at once, and a client waits a while for it (section 7.1.1).
 class ws_connection {
 public:
-    enum class role : std::uint8_t { client, server };
+    using role = ws_role;
     enum class state : std::uint8_t {
         open,
         local_closing,  ///< our close is sent: events still come, data is no longer sent
@@ -62,8 +63,11 @@ public:
         std::error_code ec{};
     };
 
-    /// `keys` masks what a client sends and must outlive the connection; a server passes null.
-    ws_connection(role r, mask_keys* keys, options o = {}) noexcept : options_(o), keys_(keys), role_(r) {}
+    /// `keys` masks what a client sends and must outlive the connection; a server passes null. `compression`: of the
+    /// extension that was agreed on, null for none.
+    ws_connection(role r, mask_keys* keys, options o = {},
+                  std::unique_ptr<message_compression> compression = nullptr) noexcept
+        : options_(o), keys_(keys), compression_(std::move(compression)), role_(r) {}
 
     // Input
 
@@ -75,7 +79,7 @@ public:
     void feed(bytes_view bytes);
 
     /// What has arrived. A message's `data`, and a close's `reason`, lie in the input buffer until the next `prepare`
-    /// or `feed`; the `data` of a ping or pong until the next `next`.
+    /// or `feed`; the `data` of a ping or pong, and with compression that of a message, until the next `next`.
     event next();
 
     /// The stream ended. Without a close frame, `next` tells `errc::connection_closed` and 1006 after what came before.
@@ -107,11 +111,18 @@ public:
     bool close_received() const noexcept { return close_received_; }
     /// The peer broke a rule, or the stream ended without a close frame.
     bool failed() const noexcept { return failed_; }
+    /// Null for none. Who lays frames beside `output()` compresses with it: each message once, in the order in which
+    /// they are written.
+    message_compression* compression() noexcept { return compression_.get(); }
 
     /// Gives back buffers that are empty and larger than so many bytes. Ends the life of what `next` has returned.
     void shrink(std::size_t keep = 0) noexcept {
         in_.shrink(keep);
         out_.shrink(keep);
+        if (!compression_) return;
+        if (message_ == opcode::continuation) inflated_.clear();
+        inflated_.shrink(keep);
+        if (!sending_) compression_->release_memory();
     }
 
 private:
@@ -120,12 +131,14 @@ private:
 
     bool next_short_text(event& e) noexcept;
     bool begin_frame(const frame_header& header, std::size_t header_size) noexcept;
-    bool gather() noexcept;
+    errc gather();
+    errc inflate(bytes_view piece);
     event finish_message() noexcept;
     event control(opcode op, bytes_view payload);
     event peer_closes(bytes_view payload);
     event fail(errc reason, std::uint16_t code);
     void answer(bytes_view ping);
+    void append_data(opcode op, bytes_view payload, bool fin);
     void append_frame(opcode op, bytes_view payload, bool fin);
     void append_close(std::uint16_t code, std::string_view reason);
 
@@ -138,15 +151,18 @@ private:
     mask_key key_ = 0;       ///< the current data frame's, advanced to what is left
     utf8_validator utf8_{};
     opcode message_ = opcode::continuation; ///< of the message in progress; continuation: there is none
-    bool in_frame_ = false, fin_ = false, masked_ = false;
+    bool in_frame_ = false, fin_ = false, masked_ = false, compressed_ = false;
+    byte_buffer inflated_{}; ///< of a compressed message so far; then nothing is gathered
 
     byte_buffer out_{};
     byte_buffer held_pong_{}; ///< a whole frame
     bool sending_ = false;    ///< a message of ours is begun and not finished
+    bool deflating_ = false;  ///< it is compressed
 
     bool reading_ = true, ended_ = false, failed_ = false, close_sent_ = false, close_received_ = false;
     options options_;
     mask_keys* keys_;
+    std::unique_ptr<message_compression> compression_;
     role role_;
 };
 
@@ -190,7 +206,7 @@ inline ws_connection::event ws_connection::next() {
         if (!in_frame_) {
             const bytes_view rest = in_.view().subspan(at_);
             frame_header header;
-            const parse_status status = parse_frame_header(rest, header);
+            const parse_status status = parse_frame_header(rest, header, compression_ != nullptr);
             if (status == parse_status::error) return fail(errc::protocol_error, close_code::protocol_error);
             if (status == parse_status::need_more) break;
             if (header.masked != (role_ == role::server)) // section 5.1: a client masks, a server does not
@@ -210,7 +226,8 @@ inline ws_connection::event ws_connection::next() {
                 return fail(errc::protocol_error, close_code::protocol_error);
             if (!begin_frame(header, header_size)) return fail(errc::message_too_big, close_code::message_too_big);
         }
-        if (!gather()) return fail(errc::invalid_utf8, close_code::invalid_payload);
+        if (const errc bad = gather(); bad != errc())
+            return fail(bad, bad == errc::message_too_big ? close_code::message_too_big : close_code::invalid_payload);
         if (left_ != 0) break;
         in_frame_ = false;
         if (!fin_) continue;
@@ -230,9 +247,12 @@ inline ws_connection::event ws_connection::next() {
 }
 
 inline bool ws_connection::begin_frame(const frame_header& header, std::size_t header_size) noexcept {
-    if (header.length > options_.max_message - gathered_) return false;
-    if (message_ == opcode::continuation) {
+    const bool begins = message_ == opcode::continuation;
+    if (begins) compressed_ = header.rsv1;
+    if (!compressed_ && header.length > options_.max_message - gathered_) return false;
+    if (begins) {
         message_ = header.op;
+        inflated_.clear();
         in_.consume(header_size);
     } else {
         at_ += header_size;
@@ -246,8 +266,8 @@ inline bool ws_connection::begin_frame(const frame_header& header, std::size_t h
 }
 
 /// Takes what has come of the frame's payload into the message. This is the one place where payload enters: an
-/// extension (section 9) transforms it here, after unmasking, before UTF-8 and the limit are checked.
-inline bool ws_connection::gather() noexcept {
+/// extension (section 9) transforms it here, after unmasking, before UTF-8 and the limit are checked. No `errc`: well.
+inline errc ws_connection::gather() {
     const std::size_t available = in_.size() - at_;
     const std::size_t n = left_ < available ? static_cast<std::size_t>(left_) : available;
     std::byte* const from = in_.data() + at_;
@@ -256,17 +276,28 @@ inline bool ws_connection::gather() noexcept {
         apply_mask(from, n, key_);
         key_ = advance_mask(key_, n);
     }
-    if (to != from) std::memmove(to, from, n);
-    gathered_ += n;
     at_ += n;
     left_ -= n;
-    return message_ != opcode::text || utf8_.feed({to, n});
+    if (compressed_) return inflate({from, n});
+    if (to != from) std::memmove(to, from, n);
+    gathered_ += n;
+    return message_ != opcode::text || utf8_.feed({to, n}) ? errc() : errc::invalid_utf8;
+}
+
+inline errc ws_connection::inflate(bytes_view piece) {
+    using status = message_compression::status;
+    const std::size_t before = inflated_.size();
+    status s = compression_->decompress(piece, options_.max_message, inflated_);
+    if (s == status::ok && left_ == 0 && fin_) s = compression_->finish(options_.max_message, inflated_);
+    // First what lies before the place of an error: however the message comes cut, the same is said about it.
+    if (message_ == opcode::text && !utf8_.feed(inflated_.view().subspan(before))) return errc::invalid_utf8;
+    return s == status::ok ? errc() : s == status::corrupt ? errc::corrupt_data : errc::message_too_big;
 }
 
 inline ws_connection::event ws_connection::finish_message() noexcept {
     event e;
     e.what = message_ == opcode::text ? event::kind::text : event::kind::binary;
-    e.data = {in_.data(), gathered_};
+    e.data = compressed_ ? inflated_.view() : bytes_view(in_.data(), gathered_);
     message_ = opcode::continuation;
     gathered_ = 0;
     in_.consume(std::exchange(at_, 0));
@@ -321,9 +352,24 @@ inline bool ws_connection::send(opcode op, bytes_view payload, bool fin) {
     } else {
         if (op == opcode::continuation && !sending_) return false;
         if (std::exchange(sending_, !fin)) op = opcode::continuation;
+        if (compression_) {
+            append_data(op, payload, fin);
+            return true;
+        }
     }
     append_frame(op, payload, fin);
     return true;
+}
+
+/// The first fragment decides for the whole message.
+inline void ws_connection::append_data(opcode op, bytes_view payload, bool fin) {
+    if (op != opcode::continuation) deflating_ = !fin || compression_->tries(payload.size());
+    if (deflating_) {
+        frame_header header{.fin = fin, .op = op, .masked = role_ == role::client};
+        if (header.masked) header.key = keys_->next();
+        deflating_ = append_compressed_frame(out_, *compression_, header, payload);
+    }
+    if (!deflating_) append_frame(op, payload, fin);
 }
 
 inline void ws_connection::close(std::uint16_t code, std::string_view reason) {
