@@ -15,17 +15,19 @@ struct test_case {
 };
 
 // Publishing
-std::vector<test_case> message_cases();    ///< what is sent is what is stored
-std::vector<test_case> option_cases();     ///< what the proxy reads of the query
-std::vector<test_case> answer_cases();     ///< what a message is answered with, whatever it says
-std::vector<test_case> refusal_cases();    ///< what the upgrade is refused with, and what the library makes of it
-std::vector<test_case> upgrade_cases();    ///< what the upgrade says and hears beside that
-std::vector<test_case> frame_cases();      ///< frames, sizes, closing
-std::vector<test_case> volume_cases();     ///< order over many messages
-std::vector<test_case> reconnect_cases();  ///< the same over a connection that is cut
-std::vector<test_case> encryption_cases(); ///< what the client encrypts itself
-std::vector<test_case> quota_cases();      ///< a backlog that is full
-std::vector<test_case> limit_cases();      ///< limits of the server, set low
+std::vector<test_case> message_cases();       ///< what is sent is what is stored
+std::vector<test_case> option_cases();        ///< what the proxy reads of the query
+std::vector<test_case> answer_cases();        ///< what a message is answered with, whatever it says
+std::vector<test_case> refusal_cases();       ///< what the upgrade is refused with, and what the library makes of it
+std::vector<test_case> upgrade_cases();       ///< what the upgrade says and hears beside that
+std::vector<test_case> frame_cases();         ///< frames, sizes, closing
+std::vector<test_case> volume_cases();        ///< order over many messages
+std::vector<test_case> reconnect_cases();     ///< the same over a connection that is cut
+std::vector<test_case> deduplication_cases(); ///< the rules of effectively-once, each by itself
+std::vector<test_case> process_cases();       ///< a broker or a proxy that is killed, or freezes
+std::vector<test_case> encryption_cases();    ///< what the client encrypts itself
+std::vector<test_case> quota_cases();         ///< a backlog that is full
+std::vector<test_case> limit_cases();         ///< limits of the server, set low
 
 // Receiving
 std::vector<test_case> consumer_cases();         ///< what a consumer is sent, and what it answers

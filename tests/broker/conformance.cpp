@@ -20,6 +20,9 @@ constexpr const char* usage = R"(usage: conformance --gateway [OPTION...]
   --narrow-url URL --narrow-admin URL           a second Pulsar, open, with the limits that servers.hpp names
   --version V                                   the Pulsar's release, 4.0.7 unless said
   --produce FILE                                the program of examples/02_produce.cpp
+  --proxy-url URL                               a WebSocket proxy of its own in front of the Pulsar
+  --control COMMAND                             does what words behind it say: see processes.hpp
+  --seed N                                      of what cases choose at random
   --only TEXT                                   only cases whose groups or names hold the text
   --results FILE                                for tests/broker/table
 )";
@@ -27,7 +30,7 @@ constexpr const char* usage = R"(usage: conformance --gateway [OPTION...]
 struct settings {
     bool gateway = false;
     std::string url{}, admin{}, secure_url{}, ca_file{}, token{}, stranger{}, narrow_url{}, narrow_admin{};
-    std::string version = "4.0.7", produce{}, only{}, results{};
+    std::string version = "4.0.7", proxy_url{}, control{}, produce{}, seed{}, only{}, results{};
 };
 
 settings read_arguments(int argc, char** argv) {
@@ -42,7 +45,10 @@ settings read_arguments(int argc, char** argv) {
         {"--narrow-url", &settings::narrow_url},
         {"--narrow-admin", &settings::narrow_admin},
         {"--version", &settings::version},
+        {"--proxy-url", &settings::proxy_url},
+        {"--control", &settings::control},
         {"--produce", &settings::produce},
+        {"--seed", &settings::seed},
         {"--only", &settings::only},
         {"--results", &settings::results},
     };
@@ -58,8 +64,10 @@ settings read_arguments(int argc, char** argv) {
         }
     }
     if (s.gateway == !s.url.empty() || s.url.empty() != s.admin.empty() ||
-        s.narrow_url.empty() != s.narrow_admin.empty())
+        s.narrow_url.empty() != s.narrow_admin.empty() || s.proxy_url.empty() != s.control.empty())
         throw std::invalid_argument("which server?");
+    if (s.seed.find_first_not_of("0123456789") != std::string::npos || s.seed.size() > 19)
+        throw std::invalid_argument("--seed " + s.seed);
     return s;
 }
 
@@ -197,6 +205,8 @@ std::vector<group> all_groups() {
         {"receiver refusals", receiver_refusal_cases()},
         {"volume", volume_cases()},
         {"reconnect", reconnect_cases()},
+        {"deduplication", deduplication_cases()},
+        {"processes", process_cases()},
     };
 }
 
@@ -216,6 +226,9 @@ int main(int argc, char** argv) {
         server.secure = under_test.secure.get();
         server.narrow = under_test.narrow.get();
         server.produce = s.produce;
+        server.seed = s.seed.empty() ? std::random_device{}() : std::stoull(s.seed);
+        server.proxy_url = s.proxy_url;
+        server.control = s.control;
         rows table(s.results);
         for (const group& g : all_groups())
             for (const test_case& each : g.cases)

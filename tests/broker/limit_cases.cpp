@@ -143,12 +143,14 @@ void deleted(target& server) {
 }
 
 /// The library asks for a new socket, and is told that there is no such topic.
-void deleted_producer(target& server) {
+void deleted_producer_with(target& server, bool deduplicate) {
     target& narrow = narrow_of(server);
-    const std::string topic = made_topic(narrow);
+    const std::string topic = made_topic(narrow, deduplicate ? narrow.new_namespace(true) : "public/default");
     run([&](asio::any_io_executor executor) -> asio::awaitable<void> {
         sluice::producer_options options;
         options.reconnect = {20ms, 100ms, 2.0};
+        options.deduplicate = deduplicate;
+        if (deduplicate) options.producer_name = "once";
         any_producer producer = make_producer(executor, narrow, topic, options);
         co_await producer.send("before");
         narrow.expect_done("DELETE", "/" + path_of(topic) + "?force=true");
@@ -159,6 +161,8 @@ void deleted_producer(target& server) {
         check(r.ec == sluice::errc::not_found, "afterwards: " + r.ec.message());
     });
 }
+void deleted_producer(target& server) { deleted_producer_with(server, false); }
+void deleted_producer_deduplicated(target& server) { deleted_producer_with(server, true); }
 
 void producers(target& server) {
     target& narrow = narrow_of(server);
@@ -201,6 +205,7 @@ std::vector<test_case> limit_cases() {
         {"no topics by their first use", no_auto_creation},
         {"a topic deleted for good", deleted},
         {"a topic deleted for good, for a producer", deleted_producer},
+        {"a topic deleted for good, for a producer, deduplicated", deleted_producer_deduplicated},
         {"maxProducersPerTopic", producers},
         {"idle sockets", idle},
     };

@@ -2,6 +2,9 @@
 // What most cases do: send, and compare with what is stored.
 #include "producing.hpp"
 
+#include <algorithm>
+#include <charconv>
+
 namespace conformance {
 
 void run(const coroutine& body, std::chrono::seconds limit) {
@@ -84,6 +87,49 @@ std::vector<sluice::result> send_and_compare(target& server, const std::string& 
     });
     check_stored(messages, results, server.read_back(topic));
     return results;
+}
+
+std::size_t check_none_lost(const std::vector<sluice::result>& results, const std::vector<seen_message>& stored) {
+    using position = sluice::message_id::position;
+    std::vector<std::vector<position>> copies(results.size());
+    std::size_t next = 0, repeats = 0;
+    for (const seen_message& m : stored) {
+        std::size_t number = results.size();
+        std::from_chars(m.payload.data(), m.payload.data() + m.payload.size(), number);
+        check(number < results.size(), "nobody has sent " + shown(m.payload));
+        if (copies[number].empty())
+            check_same(number, next++, "first copies");
+        else
+            ++repeats;
+        copies[number].push_back(m.at);
+    }
+    check_same(next, results.size(), "different messages stored");
+    for (std::size_t i = 0; i < results.size(); ++i) {
+        const sluice::receipt& r = results[i].value;
+        const std::string which = "message " + std::to_string(i);
+        check(!results[i].ec, which + ": " + results[i].ec.message() + " " + shown(r.details().text));
+        if (r.outcome == sluice::outcome::duplicate) continue; // told as ledger -1, entry -1
+        const auto at = r.message_id.decode();
+        const auto is_it = [&](const position& p) {
+            return at && p.ledger == at->ledger && p.entry == at->entry && p.batch_index == at->batch_index;
+        };
+        check(std::any_of(copies[i].begin(), copies[i].end(), is_it), which + " is not where its receipt says");
+    }
+    return repeats;
+}
+
+void check_exactly_once(const std::vector<sluice::result>& results, const std::vector<seen_message>& stored) {
+    check_same(check_none_lost(results, stored), 0u, "messages stored again");
+}
+
+asio::awaitable<void> until(asio::any_io_executor executor, std::string what, std::function<bool()> holds) {
+    asio::steady_timer timer(executor);
+    const auto patience = std::chrono::steady_clock::now() + std::chrono::minutes(1);
+    while (!holds()) {
+        check(std::chrono::steady_clock::now() < patience, "never: " + what);
+        timer.expires_after(std::chrono::milliseconds(5));
+        co_await timer.async_wait(asio::use_awaitable);
+    }
 }
 
 std::string noise(std::size_t size, std::uint32_t seed) {

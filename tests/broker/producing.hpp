@@ -46,6 +46,16 @@ std::vector<sluice::result> send_and_compare(target& server, const std::string& 
                                              sluice::producer_options options = {},
                                              sluice::compression_type compression = sluice::compression_type::none);
 
+/// Of messages whose payloads are their numbers: all have succeeded, each is stored, the first copies in order, and
+/// each receipt tells where a copy is. Returns how many copies are stored beside the first ones.
+std::size_t check_none_lost(const std::vector<sluice::result>& results, const std::vector<seen_message>& stored);
+
+/// The same, and nothing is stored twice.
+void check_exactly_once(const std::vector<sluice::result>& results, const std::vector<seen_message>& stored);
+
+/// Polls until it is so, for at most a minute.
+asio::awaitable<void> until(asio::any_io_executor executor, std::string what, std::function<bool()> holds);
+
 /// A whole number of bytes, different ones in each message, and incompressible.
 std::string noise(std::size_t size, std::uint32_t seed = 1);
 

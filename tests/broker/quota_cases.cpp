@@ -13,8 +13,8 @@ using namespace std::chrono_literals;
 constexpr std::size_t quota_bytes = 20'000;
 
 /// A topic in a namespace with a quota, and a subscription that nobody reads.
-std::string full_topic(target& server, const std::string& policy) {
-    const std::string ns = server.new_namespace(false);
+std::string full_topic(target& server, const std::string& policy, bool deduplicate = false) {
+    const std::string ns = server.new_namespace(deduplicate);
     server.expect_done("POST", "/namespaces/" + ns + "/backlogQuota",
                        R"({"limitSize":)" + std::to_string(quota_bytes) + R"(,"limitTime":-1,"policy":")" + policy +
                            R"("})");
@@ -49,23 +49,145 @@ void refused(target& server) {
     wait_until("there is room again", [&] { return without_name(answer = socket.ask(large)) == ok(); });
 }
 
-/// The library tells it as such, and goes on by itself.
-void refused_producer(target& server) {
-    const std::string topic = full_topic(server, "producer_exception");
+/// `deduplicate` or not. A producer that is to be left hanging does not wait long.
+sluice::producer_options patient(bool deduplicate) {
+    sluice::producer_options options;
+    options.deduplicate = deduplicate;
+    if (deduplicate) options.producer_name = "once";
+    options.connect_timeout = 1500ms;
+    options.reconnect = {20ms, 200ms, 2.0};
+    return options;
+}
+
+const sluice::message large_message(std::string(5000, 'x'));
+
+/// Sends until the quota is seen to be full. Returns how many were stored.
+asio::awaitable<std::size_t> fill(any_producer& producer) {
+    std::size_t stored = 0;
+    const auto patience = std::chrono::steady_clock::now() + 20s;
+    for (;;) {
+        const sluice::result r = co_await outcome_of(producer, large_message);
+        if (r.ec) {
+            check(r.ec == sluice::errc::quota_exceeded, "full: " + r.ec.message());
+            check(r.value.outcome == sluice::outcome::rejected, "outcome: " + std::string(to_string(r.value.outcome)));
+            co_return stored;
+        }
+        check(std::chrono::steady_clock::now() < patience, "it is never full");
+        ++stored;
+    }
+}
+
+/// The library tells it as such, and goes on by itself: over the same socket, or with deduplication over another one,
+/// for nobody has said whether the refusal took a number.
+void refused_producer_with(target& server, bool deduplicate) {
+    const std::string topic = full_topic(server, "producer_exception", deduplicate);
+    std::size_t stored = 0;
     run([&](asio::any_io_executor executor) -> asio::awaitable<void> {
-        any_producer producer = make_producer(executor, server, topic);
-        const sluice::message m(std::string(5000, 'x'));
-        sluice::result r;
-        const auto patience = std::chrono::steady_clock::now() + 20s;
-        while (!r.ec && std::chrono::steady_clock::now() < patience) r = co_await outcome_of(producer, m);
-        check(r.ec == sluice::errc::quota_exceeded, "full: " + r.ec.message());
-        check(r.value.outcome == sluice::outcome::rejected, "outcome: " + std::string(to_string(r.value.outcome)));
+        any_producer producer = make_producer(executor, server, topic, patient(deduplicate));
+        stored = co_await fill(producer);
         make_room(server, topic);
-        while (r.ec && std::chrono::steady_clock::now() < patience) r = co_await outcome_of(producer, m);
-        check(!r.ec, "with room: " + r.ec.message());
+        const auto patience = std::chrono::steady_clock::now() + 20s;
+        sluice::result r;
+        do r = co_await outcome_of(producer, large_message);
+        while (r.ec == sluice::errc::quota_exceeded && std::chrono::steady_clock::now() < patience);
+        check(!r.ec, "with room: " + r.ec.message() + " " + r.value.details().text);
+        check(deduplicate == (producer.stats().connections > 1), "sockets");
+        co_await producer.close();
+    });
+    check_same(server.read_back(topic).size(), stored + 1, "stored");
+}
+void refused_producer(target& server) { refused_producer_with(server, false); }
+void refused_producer_deduplicated(target& server) { refused_producer_with(server, true); }
+
+/// A new producer's upgrade is not answered for 80 seconds. It is left sooner, and asked for again until it opens.
+void hanging_upgrade_with(target& server, bool deduplicate) {
+    const std::string topic = full_topic(server, "producer_exception", deduplicate);
+    const bool answers = server.differs(server_kind::gateway, "an upgrade is refused at once, not after 80 seconds");
+    const auto expected = answers ? sluice::errc::quota_exceeded : sluice::errc::connect_timeout;
+    run([&](asio::any_io_executor executor) -> asio::awaitable<void> {
+        any_producer filler = make_producer(executor, server, topic);
+        co_await fill(filler);
+        co_await filler.close();
+        std::vector<sluice::failure> attempts;
+        sluice::producer_observer observer;
+        observer.on_reconnect = [&](const sluice::failure& f, unsigned, std::chrono::milliseconds) {
+            attempts.push_back(f);
+        };
+        any_producer producer =
+            make_producer(executor, server, topic, patient(deduplicate), sluice::compression_type::none, observer);
+        sluice::result r;
+        bool done = false;
+        sluice::message m("at last");
+        producer.async_send(std::move(m), [&](std::error_code ec, const sluice::receipt& receipt) {
+            r = {ec, receipt};
+            done = true;
+        });
+        co_await until(executor, "two attempts", [&] { return attempts.size() >= 2; });
+        for (const sluice::failure& f : attempts) check(f.code == expected, "an attempt: " + f.code.message());
+        check(!done, "it is answered");
+        make_room(server, topic);
+        co_await until(executor, "an answer", [&] { return done; });
+        check(!r.ec, "with room: " + r.ec.message() + " " + r.value.details().text);
+        check(r.value.outcome == sluice::outcome::persisted, "outcome: " + std::string(to_string(r.value.outcome)));
+        server.note = std::to_string(attempts.size()) + " attempts";
         co_await producer.close();
     });
 }
+void hanging_upgrade(target& server) { hanging_upgrade_with(server, false); }
+void hanging_upgrade_deduplicated(target& server) { hanging_upgrade_with(server, true); }
+
+asio::awaitable<bool> within(asio::any_io_executor executor, std::chrono::milliseconds time,
+                             std::function<bool()> holds) {
+    asio::steady_timer timer(executor);
+    const auto end = std::chrono::steady_clock::now() + time;
+    while (!holds() && std::chrono::steady_clock::now() < end) {
+        timer.expires_after(5ms);
+        co_await timer.async_wait(asio::use_awaitable);
+    }
+    co_return holds();
+}
+
+/// Messages wait, and the oldest goes first. The broker drops its producers once there is room; whose client, in the
+/// proxy, sends again what may have been stored already.
+void held_producer_with(target& server, bool deduplicate) {
+    const std::string topic = full_topic(server, "producer_request_hold", deduplicate);
+    std::vector<sluice::result> results;
+    run([&](asio::any_io_executor executor) -> asio::awaitable<void> {
+        any_producer producer = make_producer(executor, server, topic, patient(deduplicate));
+        std::size_t answered = 0;
+        const auto send = [&](std::size_t more) {
+            const std::size_t i = results.size();
+            results.emplace_back();
+            sluice::message m(std::to_string(i) + " " + std::string(more, 'x'));
+            producer.async_send(std::move(m), [&, i](std::error_code ec, const sluice::receipt& r) {
+                results[i] = {ec, r};
+                ++answered;
+            });
+        };
+        const auto all = [&] { return answered == results.size(); };
+        const auto patience = std::chrono::steady_clock::now() + 20s;
+        bool held = false;
+        while (!held) {
+            check(std::chrono::steady_clock::now() < patience, "it never holds");
+            send(5000);
+            held = !co_await within(executor, 1s, all);
+        }
+        const std::size_t before = answered;
+        for (int i = 0; i < 5; ++i) send(1); // which do not fill it again
+        const bool early = co_await within(executor, 300ms, [&] { return answered != before; });
+        check(!early, "an answer without room");
+        make_room(server, topic);
+        co_await until(executor, "all are answered", all);
+        co_await producer.close();
+    });
+    const std::vector<seen_message> stored = server.read_back(topic);
+    if (deduplicate)
+        check_exactly_once(results, stored);
+    else
+        server.note = std::to_string(check_none_lost(results, stored)) + " repeats stored";
+}
+void held_producer(target& server) { held_producer_with(server, false); }
+void held_producer_deduplicated(target& server) { held_producer_with(server, true); }
 
 void held(target& server) {
     const std::string topic = full_topic(server, "producer_request_hold");
@@ -126,8 +248,15 @@ void evicted(target& server) {
 
 std::vector<test_case> quota_cases() {
     return {
-        {"producer_exception", refused},        {"producer_exception for a producer", refused_producer},
-        {"producer_request_hold", held},        {"producer_request_hold, past sendTimeoutMillis", held_too_long},
+        {"producer_exception", refused},
+        {"producer_exception for a producer", refused_producer},
+        {"producer_exception for a producer, deduplicated", refused_producer_deduplicated},
+        {"producer_exception for a new producer: its upgrade is left, and tried again", hanging_upgrade},
+        {"producer_exception for a new producer, deduplicated", hanging_upgrade_deduplicated},
+        {"producer_request_hold", held},
+        {"producer_request_hold for a producer: none lost, order kept", held_producer},
+        {"producer_request_hold for a producer, deduplicated: exactly once", held_producer_deduplicated},
+        {"producer_request_hold, past sendTimeoutMillis", held_too_long},
         {"consumer_backlog_eviction", evicted},
     };
 }

@@ -2,9 +2,9 @@
 // Connections that are cut in the middle: nothing is lost, order is kept, and with deduplication nothing is doubled.
 #include "cases.hpp"
 #include "producing.hpp"
-#include "relay.hpp"
+#include "repeats.hpp"
 
-#include <map>
+#include <random>
 #include <set>
 
 namespace conformance {
@@ -12,19 +12,15 @@ namespace {
 
 using namespace std::chrono_literals;
 using direction = cut_at::direction;
-using position = sluice::message_id::position;
-
-/// When a connection was seen to be lost.
-struct loss {
-    std::size_t connections = 0; ///< made so far
-    std::set<std::int64_t> answered{};
-};
 
 struct cut_run {
     std::vector<sluice::result> results{};
-    std::vector<loss> losses{};
-    std::vector<std::vector<std::string>> contexts{};
+    std::vector<overheard> connections{};
     sluice::producer_stats stats{};
+
+    std::string told() const {
+        return std::to_string(connections.size() - 1) + " cuts, " + std::to_string(stats.frames_resent) + " sent again";
+    }
 };
 
 /// Pushes `count` messages, whose payloads are their numbers, through a relay that cuts.
@@ -32,106 +28,110 @@ cut_run send_through(target& server, const std::string& topic, std::size_t count
                      const std::vector<cut_at>& cuts) {
     relay between(server.address, cuts);
     sluice::client_config config = server.config();
-    config.url = "ws://127.0.0.1:" + std::to_string(between.endpoint().port());
+    config.url = between.url();
     options.reconnect = {20ms, 400ms, 2.0};
     cut_run out;
     out.results.resize(count);
-    std::set<std::int64_t> answered;
     const auto body = [&](asio::any_io_executor executor) -> asio::awaitable<void> {
-        sluice::producer_observer observer;
-        observer.on_disconnect = [&](const sluice::failure&) {
-            out.losses.push_back({between.contexts().size(), answered});
-        };
-        any_producer producer =
-            make_producer(executor, config, topic, options, sluice::compression_type::none, observer);
+        any_producer producer = make_producer(executor, config, topic, options);
         for (std::size_t i = 0; i < count; ++i) {
             sluice::message m(std::to_string(i));
-            co_await producer.push(std::move(m), [&, i](std::error_code ec, const sluice::receipt& r) {
-                out.results[i] = {ec, r};
-                answered.insert(r.sequence_id);
-            });
+            co_await producer.push(std::move(m),
+                                   [&, i](std::error_code ec, const sluice::receipt& r) { out.results[i] = {ec, r}; });
         }
         co_await producer.flush();
         out.stats = producer.stats();
         co_await producer.close();
     };
     run(body, 120s);
-    out.contexts = between.contexts();
-    for (std::size_t i = 0; i < count; ++i)
-        check(!out.results[i].ec, "message " + std::to_string(i) + ": " + out.results[i].ec.message() + " " +
-                                      shown(out.results[i].value.details().text));
-    check(out.contexts.size() > cuts.size(), "only " + std::to_string(out.contexts.size()) + " connections");
+    out.connections = between.connections();
+    check(out.connections.size() > cuts.size(), "only " + std::to_string(out.connections.size()) + " connections");
     return out;
 }
 
 /// Each connection's messages are in order.
 void check_order_written(const cut_run& out) {
-    for (const auto& connection : out.contexts)
-        for (std::size_t i = 1; i < connection.size(); ++i)
-            check(std::stoll(connection[i - 1]) < std::stoll(connection[i]),
-                  "written out of order: " + connection[i - 1] + ", " + connection[i]);
+    for (const overheard& one : out.connections)
+        for (std::size_t i = 1; i < one.contexts.size(); ++i)
+            check(std::stoll(one.contexts[i - 1]) < std::stoll(one.contexts[i]),
+                  "written out of order: " + one.contexts[i - 1] + ", " + one.contexts[i]);
 }
 
-const std::vector<cut_at> cuts{{direction::to_client, 20'000}, {direction::to_server, 150'000},
-                               {direction::to_client, 50'001}, {direction::to_server, 70'003},
-                               {direction::to_client, 200},    {direction::to_server, 301},
-                               {direction::to_client, 99'999}};
+/// What is in the way of 100,000 messages: twenty cuts, at bytes that a seed chooses, in either direction. A few of
+/// them are in the upgrade.
+std::vector<cut_at> random_cuts(std::uint64_t seed) {
+    std::mt19937_64 random(seed);
+    const auto up_to = [&](std::size_t n) { return 1 + random() % n; };
+    std::vector<cut_at> cuts(20);
+    for (cut_at& each : cuts) {
+        each.where = up_to(2) == 1 ? direction::to_server : direction::to_client;
+        each.amount = up_to(up_to(6) == 1 ? 700 : each.where == direction::to_server ? 200'000 : 350'000);
+    }
+    return cuts;
+}
 
-void plain(target& server) {
-    constexpr std::size_t count = 10'000;
+/// What has failed at random tells its seed.
+template <class Body>
+void seeded(target& server, Body body) {
+    try {
+        server.note = body(random_cuts(server.seed)) + ", seed " + std::to_string(server.seed);
+    } catch (const std::exception& e) {
+        throw failed("--seed " + std::to_string(server.seed) + ": " + e.what());
+    }
+}
+
+std::string none_lost(target& server, std::size_t count, const sluice::producer_options& options,
+                      const std::vector<cut_at>& cuts) {
     const std::string topic = server.new_topic();
-    const cut_run out = send_through(server, topic, count, {}, cuts);
-    check_order_written(out);
-
-    // What was answered before a loss is not sent again.
-    for (const loss& l : out.losses)
-        for (std::size_t c = l.connections; c < out.contexts.size(); ++c)
-            for (const std::string& context : out.contexts[c])
-                check(!l.answered.contains(std::stoll(context)),
-                      "message " + context + " was sent again although it was answered");
-
-    std::map<std::string, std::vector<position>> copies;
-    std::size_t next = 0, repeats = 0;
-    for (const seen_message& m : server.read_back(topic)) {
-        std::vector<position>& of_this = copies[m.payload];
-        if (of_this.empty())
-            check_same(m.payload, std::to_string(next++), "first copies");
-        else
-            ++repeats;
-        of_this.push_back(m.at);
-    }
-    check_same(next, count, "different messages stored");
-    for (std::size_t i = 0; i < count; ++i) {
-        const auto at = out.results[i].value.message_id.decode();
-        bool found = false;
-        for (const position& p : copies[std::to_string(i)])
-            found = found || (at && p.ledger == at->ledger && p.entry == at->entry);
-        check(found, "message " + std::to_string(i) + " is not where its receipt says");
-    }
-    check(repeats <= out.stats.frames_resent, "more repeats than messages sent again");
-    server.note = std::to_string(out.contexts.size() - 1) + " cuts, " + std::to_string(out.stats.frames_resent) +
-                  " sent again, " + std::to_string(repeats) + " repeats stored";
-}
-
-void exactly_once(target& server, bool batching) {
-    constexpr std::size_t count = 10'000;
-    const std::string topic = server.new_topic(server.new_namespace(true));
-    sluice::producer_options options;
-    options.producer_name = "once";
-    options.deduplicate = true;
-    options.batching_enabled = batching;
     const cut_run out = send_through(server, topic, count, options, cuts);
     check_order_written(out);
     const std::vector<seen_message> stored = server.read_back(topic);
-    for (std::size_t i = 0; i < std::min(count, stored.size()); ++i)
-        check_same(stored[i].payload, std::to_string(i), "at " + std::to_string(i));
-    check_same(stored.size(), count, "stored");
-    server.note = std::to_string(out.contexts.size() - 1) + " cuts, " + std::to_string(out.stats.frames_resent) +
-                  " sent again, " + std::to_string(out.stats.duplicates) + " of them dropped as repeats";
+    const std::size_t repeats = check_none_lost(out.results, stored);
+    check_repeats(out.results, out.connections, stored);
+    return out.told() + ", " + std::to_string(repeats) + " repeats stored";
 }
 
-void deduplicated(target& server) { exactly_once(server, false); }
-void deduplicated_batched(target& server) { exactly_once(server, true); }
+std::string exactly_once(target& server, std::size_t count, sluice::producer_options options,
+                         const std::vector<cut_at>& cuts) {
+    const std::string topic = server.new_topic(server.new_namespace(true));
+    options.producer_name = "once";
+    options.deduplicate = true;
+    const cut_run out = send_through(server, topic, count, options, cuts);
+    check_order_written(out);
+    check_exactly_once(out.results, server.read_back(topic));
+    return out.told() + ", " + std::to_string(out.stats.duplicates) + " of them dropped as repeats";
+}
+
+sluice::producer_options batched() {
+    sluice::producer_options options;
+    options.batching_enabled = true;
+    return options;
+}
+
+void cut_often(target& server) {
+    seeded(server, [&](const auto& cuts) { return none_lost(server, 100'000, {}, cuts); });
+}
+void cut_often_deduplicated(target& server) {
+    seeded(server, [&](const auto& cuts) { return exactly_once(server, 100'000, {}, cuts); });
+}
+void cut_often_batched(target& server) {
+    seeded(server, [&](const auto& cuts) { return exactly_once(server, 100'000, batched(), cuts); });
+}
+
+/// Reset with so many unanswered that most are still on their way through the proxy. Twice.
+constexpr std::size_t in_flight = 10'000;
+const std::vector<cut_at> two_resets{{direction::unanswered, in_flight}, {direction::unanswered, in_flight}};
+
+sluice::producer_options wide(sluice::producer_options options = {}) {
+    options.max_pending_messages = in_flight + 2'000;
+    return options;
+}
+
+void reset_in_flight(target& server) { server.note = none_lost(server, 30'000, wide(), two_resets); }
+void reset_in_flight_deduplicated(target& server) { server.note = exactly_once(server, 30'000, wide(), two_resets); }
+void reset_in_flight_batched(target& server) {
+    server.note = exactly_once(server, 30'000, wide(batched()), two_resets);
+}
 
 /// A program that was restarted goes on where it was told that it had been.
 void restarted(target& server) {
@@ -169,9 +169,12 @@ void restarted(target& server) {
 
 std::vector<test_case> reconnect_cases() {
     return {
-        {"cut connections: nothing lost, order kept", plain},
-        {"cut connections, deduplicated: exactly once", deduplicated},
-        {"cut connections, deduplicated and batched: exactly once", deduplicated_batched},
+        {"20 cuts in 100,000 messages: none lost, order kept, repeats only of the unanswered", cut_often},
+        {"20 cuts in 100,000 messages, deduplicated: exactly once", cut_often_deduplicated},
+        {"20 cuts in 100,000 messages, deduplicated and batched: exactly once", cut_often_batched},
+        {"reset with 10,000 in flight: none lost, order kept, repeats only of the unanswered", reset_in_flight},
+        {"reset with 10,000 in flight, deduplicated: exactly once", reset_in_flight_deduplicated},
+        {"reset with 10,000 in flight, deduplicated and batched: exactly once", reset_in_flight_batched},
         {"a restarted producer goes on", restarted},
     };
 }

@@ -156,15 +156,6 @@ void not_found(target& server) {
     });
 }
 
-/// Polls until it is so.
-asio::awaitable<void> until(asio::any_io_executor executor, std::function<bool()> holds) {
-    asio::steady_timer timer(executor);
-    while (!holds()) {
-        timer.expires_after(10ms);
-        co_await timer.async_wait(asio::use_awaitable);
-    }
-}
-
 /// A name in use is asked for again until it is free.
 void name_in_use(target& server) {
     const std::string topic = server.new_topic();
@@ -188,7 +179,7 @@ void name_in_use(target& server) {
             r = {ec, receipt};
             done = true;
         });
-        co_await until(executor, [&] { return refusals.size() >= 2; });
+        co_await until(executor, "two refusals", [&] { return refusals.size() >= 2; });
         for (const sluice::failure& f : refusals) {
             check(f.code == sluice::errc::conflict, "the refusal: " + f.code.message());
             check_same(f.details->http_status, 409, "the refusal");
@@ -198,7 +189,7 @@ void name_in_use(target& server) {
         }
         co_await first.send("first still works");
         co_await first.close();
-        co_await until(executor, [&] { return done; });
+        co_await until(executor, "an answer", [&] { return done; });
         check(!r.ec, "once it is free: " + r.ec.message());
         co_await second.close();
 
@@ -215,52 +206,84 @@ void name_in_use(target& server) {
     check_same(server.read_back(topic).size(), 3u, "messages");
 }
 
-void terminated(target& server) {
-    const std::string topic = server.new_topic();
+/// A topic, and a producer's options for it, with deduplication or without.
+struct place {
+    place(target& server, bool deduplicate)
+        : topic(server.new_topic(deduplicate ? server.new_namespace(true) : "public/default")) {
+        options.reconnect = {20ms, 100ms, 2.0};
+        options.deduplicate = deduplicate;
+        if (deduplicate) options.producer_name = "once";
+    }
+    std::string topic;
+    sluice::producer_options options{};
+};
+
+void terminated_with(target& server, bool deduplicate) {
+    const place at(server, deduplicate);
     const sluice::client_config config = server.config();
     const auto body = [&](asio::any_io_executor executor) -> asio::awaitable<void> {
-        any_producer producer = make_producer(executor, server, topic);
+        any_producer producer = make_producer(executor, server, at.topic, at.options);
         co_await producer.send("before the end");
-        server.expect_done("POST", "/" + path_of(topic) + "/terminate");
+        server.expect_done("POST", "/" + path_of(at.topic) + "/terminate");
         const sluice::message m("behind the end");
-        const sluice::result r = co_await outcome_of(producer, m);
+        sluice::result r = co_await outcome_of(producer, m);
         check(r.ec == sluice::errc::topic_terminated, "sending: " + r.ec.message() + " " + r.value.details().text);
         check(r.value.outcome == sluice::outcome::rejected, "outcome: " + std::string(to_string(r.value.outcome)));
-        co_await ends_with(executor, config, topic, sluice::errc::topic_terminated, 503,
+        // Nobody closes the socket, which is of no use: another one is asked for, and says so.
+        r = co_await outcome_of(producer, m);
+        check(r.ec == sluice::errc::topic_terminated, "the next: " + r.ec.message() + " " + r.value.details().text);
+        co_await until(executor, "the end", [&] { return producer.state() == sluice::producer_state::failed; });
+        co_await ends_with(executor, config, at.topic, sluice::errc::topic_terminated, 503,
                            "TopicTerminatedException: Topic was already terminated");
     };
     run(body);
 }
+void terminated(target& server) { terminated_with(server, false); }
+void terminated_deduplicated(target& server) { terminated_with(server, true); }
 
 /// Where topics are made at the first use, one that is deleted under a producer comes back.
-void deleted(target& server) {
-    const std::string topic = server.new_topic();
+void deleted_with(target& server, bool deduplicate) {
+    const place at(server, deduplicate);
     const auto body = [&](asio::any_io_executor executor) -> asio::awaitable<void> {
-        any_producer producer = make_producer(executor, server, topic);
+        any_producer producer = make_producer(executor, server, at.topic, at.options);
         co_await producer.send("lost with the topic");
-        server.expect_done("DELETE", "/" + path_of(topic) + "?force=true");
+        server.expect_done("DELETE", "/" + path_of(at.topic) + "?force=true");
         co_await producer.send("in the new one");
         co_await producer.close();
     };
     run(body);
-    const std::vector<seen_message> stored = server.read_back(topic);
+    const std::vector<seen_message> stored = server.read_back(at.topic);
     check_same(stored.size(), 1u, "messages");
     check_same(stored[0].payload, "in the new one", "payload");
 }
+void deleted(target& server) { deleted_with(server, false); }
+void deleted_deduplicated(target& server) { deleted_with(server, true); }
 
-/// A topic that moves to another broker: the socket goes on.
-void unloaded(target& server) {
-    const std::string topic = server.new_topic();
+/// A topic that moves to another broker: the socket goes on. What is on its way is sent again by the proxy.
+void unloaded_with(target& server, bool deduplicate) {
+    constexpr std::size_t count = 4'000;
+    const place at(server, deduplicate);
+    std::vector<sluice::result> results(count);
     run([&](asio::any_io_executor executor) -> asio::awaitable<void> {
-        any_producer producer = make_producer(executor, server, topic);
-        co_await producer.send("before");
-        server.expect_done("PUT", "/" + path_of(topic) + "/unload");
-        co_await producer.send("afterwards");
+        any_producer producer = make_producer(executor, server, at.topic, at.options);
+        for (std::size_t i = 0; i < count; ++i) {
+            sluice::message m(std::to_string(i));
+            co_await producer.push(std::move(m),
+                                   [&, i](std::error_code ec, const sluice::receipt& r) { results[i] = {ec, r}; });
+            if (i == count / 2) server.expect_done("PUT", "/" + path_of(at.topic) + "/unload");
+        }
+        co_await producer.flush();
         check_same(producer.stats().connections, 1u, "sockets");
         co_await producer.close();
     });
-    check_same(server.read_back(topic).size(), 2u, "messages");
+    const std::vector<seen_message> stored = server.read_back(at.topic);
+    if (deduplicate)
+        check_exactly_once(results, stored);
+    else
+        server.note = std::to_string(check_none_lost(results, stored)) + " repeats stored";
 }
+void unloaded(target& server) { unloaded_with(server, false); }
+void unloaded_deduplicated(target& server) { unloaded_with(server, true); }
 
 } // namespace
 
@@ -275,8 +298,11 @@ std::vector<test_case> refusal_cases() {
         {"404 for a producer", not_found},
         {"409 for a producer, until the name is free", name_in_use},
         {"a terminated topic", terminated},
+        {"a terminated topic, deduplicated", terminated_deduplicated},
         {"a deleted topic", deleted},
-        {"a topic that is unloaded", unloaded},
+        {"a deleted topic, deduplicated", deleted_deduplicated},
+        {"a topic that is unloaded: none lost, order kept", unloaded},
+        {"a topic that is unloaded, deduplicated: exactly once", unloaded_deduplicated},
     };
 }
 

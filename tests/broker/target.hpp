@@ -97,6 +97,9 @@ public:
     std::string stranger{};   ///< a token of somebody who may do nothing; empty: there is none
     target* secure = nullptr; ///< the same server, or one like it, over TLS
     target* narrow = nullptr; ///< one like it whose limits are within reach: see `narrow_limits`
+    std::string proxy_url{};  ///< of a WebSocket proxy that is a process of its own; empty: there is none
+    std::string control{};    ///< a command that kills and freezes processes
+    std::uint64_t seed = 0;   ///< of what cases choose at random; they tell it
     std::string produce{};    ///< the example that publishes lines; empty: it is not there
 
     /// What a row of the table tells beside its name.

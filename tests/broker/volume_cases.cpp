@@ -2,9 +2,7 @@
 // Order over many messages, and how fast they went.
 #include "cases.hpp"
 #include "producing.hpp"
-
-#include <array>
-#include <cstdio>
+#include "shell.hpp"
 
 namespace conformance {
 namespace {
@@ -48,18 +46,6 @@ void in_order(target& server, std::size_t count, const sluice::producer_options&
     for (std::size_t i = 0; i < count; ++i) check_same(stored[i].payload, numbered(i), "at " + std::to_string(i));
     const auto rate = static_cast<double>(count) / std::chrono::duration<double>(took).count();
     server.note = std::to_string(static_cast<long>(rate)) + " messages/s acknowledged";
-}
-
-/// Of a shell's command that has to succeed.
-std::string output_of(const std::string& command) {
-    FILE* const pipe = ::popen(command.c_str(), "r");
-    check(pipe != nullptr, "no process can be started");
-    std::string text;
-    std::array<char, 4096> piece;
-    for (std::size_t n; (n = std::fread(piece.data(), 1, piece.size(), pipe)) != 0;) text.append(piece.data(), n);
-    const int status = ::pclose(pipe);
-    check(status == 0, "status " + std::to_string(status) + ": " + shown(text));
-    return text;
 }
 
 void order(target& server) { in_order(server, 100'000, {}, sluice::compression_type::none); }
