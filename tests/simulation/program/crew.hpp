@@ -14,12 +14,12 @@
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
-#include <ctime>
 #include <string>
 #include <system_error>
 #include <vector>
 
 #include <sys/mman.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -52,17 +52,20 @@ public:
     ~crew() { munmap(board_, sizeof(board)); }
 
     totals work() {
-        sigset_t child_ends;
-        sigemptyset(&child_ends);
-        sigaddset(&child_ends, SIGCHLD);
-        sigprocmask(SIG_BLOCK, &child_ends, nullptr);
+        sigset_t news; // a worker has ended, or a second has passed
+        sigemptyset(&news);
+        sigaddset(&news, SIGCHLD);
+        sigaddset(&news, SIGALRM);
+        sigprocmask(SIG_BLOCK, &news, nullptr);
+        alarm_every(1);
         for (unsigned i = 0; i < assignment_.jobs; ++i) hire(i);
         while (std::any_of(workers_.begin(), workers_.end(), [](const worker& w) { return w.id != 0; })) {
-            const timespec a_while{1, 0};
-            sigtimedwait(&child_ends, nullptr, &a_while);
+            int which = 0;
+            sigwait(&news, &which);
             for (unsigned i = 0; i < workers_.size(); ++i) look_after(i);
             tell_progress();
         }
+        alarm_every(0);
         totals t;
         t.done = board_->done;
         t.failed = board_->failed;
@@ -97,14 +100,37 @@ private:
     void hire(unsigned i) {
         std::fflush(nullptr);
         board_->at[i] = nobody;
+        employer_ = getpid();
         const pid_t id = fork();
         if (id < 0) throw std::system_error(errno, std::generic_category(), "fork");
         if (id == 0) {
+            leave_with_the_employer();
             serve(i);
             std::fflush(nullptr);
             _exit(0);
         }
         workers_[i] = {id, nobody, clock::now()};
+    }
+
+    /// However the process that has forked this one comes to its end, this one follows it: once a second it looks
+    /// whether it has another parent now, in the middle of a schedule too, and in one that never ends.
+    static void leave_with_the_employer() {
+        struct sigaction look{};
+        look.sa_handler = [](int) {
+            if (getppid() != employer_) _exit(1);
+        };
+        look.sa_flags = SA_RESTART;
+        sigaction(SIGALRM, &look, nullptr);
+        sigset_t alarms;
+        sigemptyset(&alarms);
+        sigaddset(&alarms, SIGALRM);
+        sigprocmask(SIG_UNBLOCK, &alarms, nullptr);
+        alarm_every(1); // a child inherits no timer
+    }
+    /// SIGALRM; 0: no more.
+    static void alarm_every(time_t seconds) {
+        const itimerval each{{seconds, 0}, {seconds, 0}};
+        setitimer(ITIMER_REAL, &each, nullptr);
     }
 
     /// A worker's life.
@@ -170,6 +196,8 @@ private:
                      static_cast<unsigned long long>(board_->failed), rate, left,
                      terminal_ && done != assignment_.count ? "" : "\n");
     }
+
+    inline static pid_t employer_ = 0; ///< for the signal's handler
 
     assignment assignment_;
     board* board_ = nullptr;
