@@ -2,7 +2,8 @@
 // The peer that a C++ server would otherwise write by hand: Boost.Beast and coroutines, one coroutine that writes (one
 // awaited async_write per message, as the library asks for), one that reads and correlates by context.
 //
-//   bench_beast [--url http://HOST:PORT] [--messages N] [--seconds N] [--window N] [--payload N]
+//   bench_beast [--url http[s]://HOST:PORT | ws[s]://HOST:PORT] [--tls] [--ca FILE] [--messages N] [--seconds N]
+//   [--window N] [--payload N]
 #include "measure.hpp"
 #include "wire.hpp"
 
@@ -13,16 +14,21 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/redirect_error.hpp>
+#include <boost/asio/ssl/context.hpp>
+#include <boost/asio/ssl/host_name_verification.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/beast/core.hpp>
 #include <boost/beast/http.hpp>
+#include <boost/beast/ssl.hpp>
 #include <boost/beast/websocket.hpp>
+#include <boost/beast/websocket/ssl.hpp>
 
 #include <charconv>
 #include <exception>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <unordered_map>
 
 namespace {
@@ -37,7 +43,7 @@ using executor = asio::io_context::executor_type;
 using tcp_stream = beast::basic_stream<asio::ip::tcp, executor>;
 using resolver_type = asio::ip::basic_resolver<asio::ip::tcp, executor>;
 using timer_type = asio::basic_waitable_timer<bench::clock, asio::wait_traits<bench::clock>, executor>;
-using stream_type = websocket::stream<tcp_stream>;
+using tls_stream = beast::ssl_stream<tcp_stream>;
 
 constexpr asio::use_awaitable_t<executor> await{};
 template <class T>
@@ -47,12 +53,15 @@ void rethrow(std::exception_ptr e) {
     if (e) std::rethrow_exception(e);
 }
 
+/// `Next`: tcp_stream, or tls_stream.
+template <class Next>
 class client {
 public:
     client(asio::io_context& context, const bench::run_options& options)
         : options_(options),
           target_(options.url),
-          stream_(context.get_executor()),
+          tls_(make_tls(options)),
+          stream_(make_next(context.get_executor())),
           changed_(context.get_executor()),
           payload_(bench::make_payload(options.payload)),
           measured_(options) {}
@@ -66,31 +75,52 @@ public:
     const bench::measurement& measured() const noexcept { return measured_; }
 
 private:
-    task<std::string> fetch_otp() {
-        tcp_stream stream(stream_.get_executor());
-        resolver_type resolver(stream_.get_executor());
+    static constexpr bool is_tls = std::is_same_v<Next, tls_stream>;
+
+    static asio::ssl::context make_tls(const bench::run_options& options) {
+        asio::ssl::context tls(asio::ssl::context::tls_client);
+        if (is_tls) tls.load_verify_file(options.ca);
+        return tls;
+    }
+    Next make_next(const executor& e) {
+        if constexpr (is_tls)
+            return Next(e, tls_);
+        else
+            return Next(e);
+    }
+
+    task<void> connect(Next& next) {
+        resolver_type resolver(next.get_executor());
         const auto found = co_await resolver.async_resolve(target_.host, target_.port, await);
-        co_await stream.async_connect(found, await);
+        auto& tcp = beast::get_lowest_layer(next);
+        co_await tcp.async_connect(found, await);
+        tcp.socket().set_option(asio::ip::tcp::no_delay(true));
+        if constexpr (is_tls) {
+            next.set_verify_mode(asio::ssl::verify_peer);
+            next.set_verify_callback(asio::ssl::host_name_verification(target_.host));
+            if (!SSL_set_tlsext_host_name(next.native_handle(), target_.host.c_str())) bench::fail("SNI");
+            co_await next.async_handshake(asio::ssl::stream_base::client, await);
+        }
+    }
+
+    task<std::string> fetch_otp(Next next) {
+        co_await connect(next);
         http::request<http::empty_body> request(http::verb::post, "/apid/otp", 11);
         request.set(http::field::host, target_.authority());
         request.set(http::field::authorization, "apikey _mm.benchmark.secret");
         request.prepare_payload();
-        co_await http::async_write(stream, request, await);
+        co_await http::async_write(next, request, await);
         beast::flat_buffer buffer;
         http::response<http::string_body> response;
-        co_await http::async_read(stream, buffer, response, await);
+        co_await http::async_read(next, buffer, response, await);
         co_return bench::otp_in(response.body());
     }
 
     task<void> open() {
         std::string otp;
-        if (target_.gdn) otp = co_await fetch_otp();
-        resolver_type resolver(stream_.get_executor());
-        const auto found = co_await resolver.async_resolve(target_.host, target_.port, await);
-        auto& tcp = beast::get_lowest_layer(stream_);
-        co_await tcp.async_connect(found, await);
-        tcp.socket().set_option(asio::ip::tcp::no_delay(true));
-        tcp.expires_never(); // the websocket has its own time limits
+        if (target_.gdn) otp = co_await fetch_otp(make_next(stream_.get_executor()));
+        co_await connect(stream_.next_layer());
+        beast::get_lowest_layer(stream_).expires_never(); // the websocket has its own time limits
         stream_.set_option(websocket::stream_base::timeout::suggested(beast::role_type::client));
         // One frame for a message, masked in one piece, also when it is large.
         stream_.auto_fragment(false);
@@ -148,24 +178,38 @@ private:
 
     const bench::run_options& options_;
     bench::target target_;
-    stream_type stream_;
+    asio::ssl::context tls_;
+    websocket::stream<Next> stream_;
     timer_type changed_; ///< never expires: cancelled when an acknowledgement has come
     std::string payload_;
     std::unordered_map<std::uint64_t, bench::clock::time_point> sent_;
     bench::measurement measured_;
 };
 
+template <class Next>
+void run(const bench::run_options& options) {
+    asio::io_context context(1);
+    client<Next> c(context, options);
+    asio::co_spawn(context, c.run(), rethrow);
+    context.run();
+    c.measured().print("beast");
+}
+
 } // namespace
 
 int main(int argc, char** argv) {
     const bench::run_options options(bench::arguments(argc, argv, bench::run_options::names()));
-    asio::io_context context(1);
-    client c(context, options);
-    asio::co_spawn(context, c.run(), rethrow);
     try {
-        context.run();
+        if (options.tls()) {
+            run<tls_stream>(options);
+            return 0;
+        }
+#ifndef BENCH_BEAST_TLS_ONLY // what compiles is compared with a program that has TLS: one of the two forms is enough
+        run<tcp_stream>(options);
+        return 0;
+#endif
     } catch (const std::exception& e) {
         bench::fail(std::string("beast: ") + e.what());
     }
-    c.measured().print("beast");
+    bench::fail("beast: this program was built for TLS alone");
 }

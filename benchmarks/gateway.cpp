@@ -60,14 +60,13 @@ public:
         while (measured_.running()) {
             const std::string number = number_text(sent);
             payload_.replace(0, digits, number);
-            sluice::message m(payload_);
             const auto at = measured_.sample() ? bench::clock::now() : bench::clock::time_point();
             const auto on_result = [this, at](std::error_code ec, const sluice::receipt&) {
                 if (ec) throw std::system_error(ec);
                 measured_.acknowledged();
                 if (at != bench::clock::time_point()) measured_.latency(at, bench::clock::now());
             };
-            co_await producer_.push(std::move(m), on_result);
+            co_await producer_.push(payload_, on_result);
             ++sent;
         }
         co_await producer_.close();

@@ -2,16 +2,18 @@
 // The physical limit of this wire on this machine: frames encoded beforehand, as many in one write as the window has
 // room for, acknowledgements only counted. One thread, one non-blocking socket.
 //
-//   bench_limit [--url http://HOST:PORT] [--messages N] [--seconds N] [--window N] [--payload N]
+//   bench_limit [--url http[s]://HOST:PORT | ws[s]://HOST:PORT] [--tls] [--ca FILE] [--messages N] [--seconds N]
+//   [--window N] [--payload N]
+#include "byte_stream.hpp"
 #include "measure.hpp"
 #include "wire.hpp"
 
+#include <fcntl.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 #include <cerrno>
 #include <cstring>
@@ -38,39 +40,59 @@ int connect_to(const bench::target& to) {
     return socket;
 }
 
-/// Sends a request and returns what comes until `end` is in it.
-std::string ask(int socket, const std::string& request, std::string_view end) {
-    if (::send(socket, request.data(), request.size(), MSG_NOSIGNAL) != static_cast<ssize_t>(request.size()))
-        bench::fail("the request could not be sent");
-    std::string answer;
-    while (answer.find(end) == std::string::npos) {
-        char bytes[4096];
-        const ssize_t n = ::recv(socket, bytes, sizeof bytes, 0);
-        if (n <= 0) bench::fail("no answer to: " + request);
-        answer.append(bytes, static_cast<std::size_t>(n));
+/// Opens connections; the socket waits until the producer is open.
+class opener {
+public:
+    explicit opener(const bench::run_options& options) : to_(options.url) {
+        if (to_.tls) context_ = bench::make_client_context(options.ca);
     }
-    return answer;
-}
 
-int open_producer(const bench::target& to) {
-    std::string otp;
-    if (to.gdn) {
-        const int socket = connect_to(to);
-        otp = bench::otp_in(ask(socket,
-                                "POST /apid/otp HTTP/1.1\r\nHost: " + to.authority() +
-                                    "\r\nAuthorization: apikey _mm.benchmark.secret\r\nContent-Length: 0\r\n\r\n",
-                                "}"));
-        ::close(socket);
+    std::unique_ptr<bench::byte_stream> open_producer() const {
+        std::string otp;
+        if (to_.gdn) {
+            const auto stream = connect();
+            otp = bench::otp_in(ask(*stream,
+                                    "POST /apid/otp HTTP/1.1\r\nHost: " + to_.authority() +
+                                        "\r\nAuthorization: apikey _mm.benchmark.secret\r\nContent-Length: 0\r\n\r\n",
+                                    "}"));
+        }
+        auto stream = connect();
+        const std::string answer = ask(*stream,
+                                       "GET " + to_.path(otp) + " HTTP/1.1\r\nHost: " + to_.authority() +
+                                           "\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+                                           "Sec-WebSocket-Version: 13\r\n"
+                                           "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n",
+                                       "\r\n\r\n");
+        if (!answer.starts_with("HTTP/1.1 101")) bench::fail(answer);
+        ::fcntl(stream->socket(), F_SETFL, ::fcntl(stream->socket(), F_GETFL) | O_NONBLOCK);
+        return stream;
     }
-    const int socket = connect_to(to);
-    const std::string answer = ask(socket,
-                                   "GET " + to.path(otp) + " HTTP/1.1\r\nHost: " + to.authority() +
-                                       "\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
-                                       "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n",
-                                   "\r\n\r\n");
-    if (!answer.starts_with("HTTP/1.1 101")) bench::fail(answer);
-    return socket;
-}
+
+private:
+    std::unique_ptr<bench::byte_stream> connect() const {
+        auto stream = std::make_unique<bench::byte_stream>(connect_to(to_));
+        if (context_) stream->connect_tls(context_.get(), to_.host);
+        return stream;
+    }
+
+    /// Sends a request and returns what comes until `end` is in it.
+    static std::string ask(bench::byte_stream& stream, const std::string& request, std::string_view end) {
+        if (stream.write(request.data(), request.size()) != static_cast<ssize_t>(request.size()))
+            bench::fail("the request could not be sent");
+        std::string answer;
+        while (answer.find(end) == std::string::npos) {
+            unsigned char bytes[4096];
+            const ssize_t n = stream.read(bytes, sizeof bytes);
+            if (n == bench::would_block) continue; // a record without data, as a session ticket is
+            if (n < 0) bench::fail("no answer to: " + request);
+            answer.append(reinterpret_cast<const char*>(bytes), static_cast<std::size_t>(n));
+        }
+        return answer;
+    }
+
+    bench::target to_;
+    bench::tls_context context_;
+};
 
 /// RFC 6455 5.2 with a fixed masking key: appended to `out`.
 void append_frame(std::string& out, std::string_view text) {
@@ -146,7 +168,7 @@ private:
 int main(int argc, char** argv) {
     const bench::run_options options(bench::arguments(argc, argv, bench::run_options::names()));
     const frame_ring ring(options.payload, options.window);
-    const int socket = open_producer(bench::target(options.url));
+    const auto stream = opener(options).open_producer();
 
     bench::measurement measured(options);
     struct burst { // written at once
@@ -160,6 +182,7 @@ int main(int argc, char** argv) {
     std::size_t outstanding = 0; // of them the last may be written in part
     std::size_t next = 0;        // in the ring
     std::size_t written = 0, end = 0;
+    bool more = false; // to be read, of which poll does not know
     while (measured.running() || outstanding != 0) {
         if (written == end && measured.running() && outstanding < options.window) {
             const std::size_t count = std::min(options.window - outstanding, ring.size() - next);
@@ -170,16 +193,19 @@ int main(int argc, char** argv) {
             next = (next + count) % ring.size();
         }
         if (written != end) {
-            const ssize_t n = ::send(socket, ring.bytes.data() + written, end - written, MSG_NOSIGNAL | MSG_DONTWAIT);
-            if (n < 0 && errno != EAGAIN) bench::fail(std::string("send: ") + std::strerror(errno));
-            if (n > 0) written += static_cast<std::size_t>(n);
+            const ssize_t n = stream->write(ring.bytes.data() + written, end - written);
+            if (n < 0) bench::fail("the server closed the connection");
+            written += static_cast<std::size_t>(n);
         }
-        pollfd ready{socket, static_cast<short>(written != end ? POLLIN | POLLOUT : POLLIN), 0};
-        if (::poll(&ready, 1, -1) < 0) bench::fail("poll");
-        if ((ready.revents & ~POLLOUT) == 0) continue;
-        const ssize_t n = ::recv(socket, received.get(), capacity, MSG_DONTWAIT);
-        if (n == 0 || (n < 0 && errno != EAGAIN)) bench::fail("the server closed the connection");
-        if (n < 0) continue;
+        if (!more) {
+            pollfd ready{stream->socket(), static_cast<short>(written != end ? POLLIN | POLLOUT : POLLIN), 0};
+            if (::poll(&ready, 1, -1) < 0) bench::fail("poll");
+            if ((ready.revents & ~POLLOUT) == 0) continue;
+        }
+        const ssize_t n = stream->read(received.get(), capacity);
+        if (n < 0) bench::fail("the server closed the connection");
+        more = static_cast<std::size_t>(n) == capacity;
+        if (n == bench::would_block) continue;
         std::uint64_t count = counter.resume(received.get(), static_cast<std::size_t>(n));
         outstanding -= count;
         measured.acknowledged(count);

@@ -36,19 +36,24 @@ inline nanoseconds cpu_time() noexcept {
     return std::chrono::seconds(t.tv_sec) + nanoseconds(t.tv_nsec);
 }
 
-/// `--name value` pairs of the given names; anything else ends the program.
+/// `--name value` pairs of the given names, and `--tls`; anything else ends the program.
 class arguments {
 public:
     arguments(int argc, char** argv, const std::vector<std::string_view>& names) {
-        for (int i = 1; i < argc; i += 2) {
+        for (int i = 1; i < argc; ++i) {
             const std::string_view word = argv[i];
             const bool known = word.starts_with("--") && std::ranges::find(names, word.substr(2)) != names.end();
+            if (known && word == "--tls") {
+                values_["tls"] = "yes";
+                continue;
+            }
             if (known && i + 1 < argc) {
-                values_[std::string(word.substr(2))] = argv[i + 1];
+                values_[std::string(word.substr(2))] = argv[++i];
                 continue;
             }
             std::string usage = std::string(word) + ": usage:";
-            for (const std::string_view name : names) usage.append(" [--").append(name).append(" VALUE]");
+            for (const std::string_view name : names)
+                usage.append(" [--").append(name).append(name == "tls" ? "]" : " VALUE]");
             fail(usage);
         }
     }
@@ -116,20 +121,34 @@ private:
 /// What every client is told. A run is a warm-up of a tenth, then `messages` acknowledgements or `seconds`, whichever
 /// is reached first; neither the warm-up nor the drain at the end is in the numbers.
 struct run_options {
-    static std::vector<std::string_view> names() { return {"url", "messages", "window", "payload", "seconds"}; }
+    static std::vector<std::string_view> names() {
+        return {"url", "tls", "ca", "messages", "window", "payload", "seconds"};
+    }
 
     explicit run_options(const arguments& a)
-        : url(a.text("url", "http://127.0.0.1:8080")),
+        : url(with_scheme(a.text("url", "http://127.0.0.1:8080"), a.text("tls", "") == "yes")),
+          ca(a.text("ca", "")),
           messages(a.number("messages", 0, 0, UINT64_MAX / 2)),
           window(static_cast<std::size_t>(a.number("window", 1000, 1, 1'000'000))),
           payload(static_cast<std::size_t>(a.number("payload", 100, 0, 700'000))),
           seconds(std::chrono::seconds(a.number("seconds", messages == 0 ? 3 : 3600, 1, 86'400))) {}
 
+    bool tls() const noexcept { return url.starts_with("https://") || url.starts_with("wss://"); }
+
     std::string url;
+    std::string ca;         ///< PEM file of the certificates to trust, with https and wss
     std::uint64_t messages; ///< 0: as many as `seconds` allow
     std::size_t window;     ///< written and unacknowledged at most
     std::size_t payload;    ///< bytes of one message, before base64
     nanoseconds seconds;
+
+private:
+    /// `--tls` makes https of http, and wss of ws.
+    static std::string with_scheme(std::string url, bool tls) {
+        for (const std::string_view plain : {"http://", "ws://"})
+            if (tls && url.starts_with(plain)) url.insert(plain.size() - 3, "s");
+        return url;
+    }
 };
 
 /// Counts acknowledgements, and keeps the time, the CPU and whatever else is counted of the measured stretch. One
@@ -166,11 +185,12 @@ public:
     /// The common members of the line; `more` is appended: `,"name":value`.
     void print(const std::string& mode, const std::string& more = {}) const {
         const double count = std::max(1.0, static_cast<double>(messages()));
-        std::printf("{\"mode\":\"%s\",\"payload\":%zu,\"window\":%zu,\"messages\":%llu,\"msgs_per_s\":%.0f,"
-                    "\"cpu_ns_per_msg\":%.1f,\"p50_us\":%.1f,\"p99_us\":%.1f%s}\n",
-                    mode.c_str(), options_.payload, options_.window, static_cast<unsigned long long>(messages()),
-                    rate(), static_cast<double>((end_.cpu - begin_.cpu).count()) / count, latencies_.quantile(0.5),
-                    latencies_.quantile(0.99), more.c_str());
+        std::printf("{\"mode\":\"%s\",\"tls\":%d,\"payload\":%zu,\"window\":%zu,\"messages\":%llu,"
+                    "\"msgs_per_s\":%.0f,\"cpu_ns_per_msg\":%.1f,\"p50_us\":%.1f,\"p99_us\":%.1f,\"p999_us\":%.1f%s}\n",
+                    mode.c_str(), options_.tls() ? 1 : 0, options_.payload, options_.window,
+                    static_cast<unsigned long long>(messages()), rate(),
+                    static_cast<double>((end_.cpu - begin_.cpu).count()) / count, latencies_.quantile(0.5),
+                    latencies_.quantile(0.99), latencies_.quantile(0.999), more.c_str());
     }
 
     /// Called at the first and at the last message of the measured stretch.

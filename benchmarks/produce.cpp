@@ -6,203 +6,71 @@
 //   push        one coroutine that awaits room alone, with owned messages; the results come to a callback
 //
 //   bench_produce [--mode send|async_send|send_all|push] [--executor any|concrete]
-//                 [--url http[s]://HOST:PORT | ws[s]://HOST:PORT] [--messages N] [--seconds N] [--window N] [--payload
-//                 N]
-#include "allocations.hpp"
+//                 [--url http[s]://HOST:PORT | ws[s]://HOST:PORT] [--tls] [--ca FILE]
+//                 [--messages N] [--seconds N] [--window N] [--payload N] [--producers N] [--threads N]
+//
+// --producers: so many sockets, each with its own window. --threads (with push): so many threads push on one producer,
+// which has a thread to itself.
 #include "measure.hpp"
-#include "wire.hpp"
-
-#include <sluice.hpp>
+#include "produce_loops.hpp"
+#include "produce_threads.hpp"
 
 #include <asio/any_io_executor.hpp>
-#include <asio/awaitable.hpp>
 #include <asio/co_spawn.hpp>
 #include <asio/io_context.hpp>
 
-#include <algorithm>
-#include <cstdio>
+#include <cstddef>
+#include <cstdint>
 #include <exception>
 #include <string>
 #include <string_view>
-#include <system_error>
-#include <utility>
 #include <vector>
 
 namespace {
 
-sluice::client_config client_config(const bench::run_options& options) {
-    sluice::client_config c;
-    c.url = options.url;
-    if (options.url.starts_with("http")) c.auth = sluice::api_key{"_mm.benchmark.secret"};
-    return c;
-}
-
-sluice::producer_options producer_options(const bench::run_options& options) {
-    sluice::producer_options o;
-    o.max_pending_messages = static_cast<int>(options.window);
-    o.max_pending_bytes = std::max(o.max_pending_bytes, options.window * options.payload);
-    return o;
-}
-
-void rethrow(std::exception_ptr e) {
-    if (e) std::rethrow_exception(e);
-}
-
-template <class Executor>
-class benchmark {
-public:
-    using awaitable = asio::awaitable<void, Executor>;
-
-    benchmark(const Executor& executor, const bench::run_options& options)
-        : options_(options),
-          client_(executor, client_config(options)),
-          producer_(client_, "benchmark", producer_options(options)),
-          payload_(bench::make_payload(options.payload)),
-          measured_(options) {
-        measured_.on_edge = [this] { begin_ = std::exchange(end_, count()); };
-    }
-
-    awaitable run(std::string mode) {
-        co_await producer_.open();
-        if (mode == "send") {
-            for (std::size_t i = 0; i < options_.window; ++i) start(send());
-        } else if (mode == "async_send") {
-            for (std::size_t i = 0; i < options_.window; ++i) {
-                ++running_;
-                async_send();
-            }
-        } else if (mode == "send_all") {
-            for (int i = 0; i < 2; ++i) start(send_all());
-        } else if (mode == "push") {
-            start(push());
-        } else {
-            bench::fail("--mode " + mode + ": allowed is send, async_send, send_all and push");
-        }
-    }
-
-    void print(const std::string& mode, const std::string& executor) const {
-        const auto messages = static_cast<double>(std::max<std::uint64_t>(1, measured_.messages()));
-        const auto frames = static_cast<double>(std::max<std::uint64_t>(1, end_.frames - begin_.frames));
-        char more[128];
-        std::snprintf(more, sizeof more, ",\"executor\":\"%s\",\"allocs_per_msg\":%.4f,\"writes_per_1000\":%.2f",
-                      executor.c_str(), static_cast<double>(end_.allocations - begin_.allocations) / messages,
-                      static_cast<double>(end_.writes - begin_.writes) * 1000.0 / frames);
-        measured_.print(mode, more);
-    }
-
-private:
-    /// The receiver of a plain `async_send`: sends the next one.
-    struct resend {
-        benchmark* self;
-        bench::clock::time_point sent;
-
-        void operator()(std::error_code ec, const sluice::receipt&) const { self->answered(ec, sent); }
-    };
-
-    struct counts {
-        std::uint64_t allocations = 0, writes = 0, frames = 0;
-    };
-
-    counts count() const {
-        const sluice::producer_stats stats = producer_.stats();
-        return {bench::allocations(), stats.writes, stats.frames_written};
-    }
-
-    /// Now for the messages that are sampled, else nothing.
-    bench::clock::time_point stamp() { return measured_.sample() ? bench::clock::now() : bench::clock::time_point(); }
-    void acknowledged(bench::clock::time_point sent, std::uint64_t n = 1) {
-        measured_.acknowledged(n);
-        if (sent != bench::clock::time_point()) measured_.latency(sent, bench::clock::now(), n);
-    }
-
-    void start(awaitable task) {
-        ++running_;
-        asio::co_spawn(producer_.get_executor(), std::move(task), [this](std::exception_ptr e) {
-            rethrow(e);
-            ended();
-        });
-    }
-    /// The last one closes.
-    void ended() {
-        if (--running_ == 0) asio::co_spawn(producer_.get_executor(), producer_.close(), rethrow);
-    }
-
-    awaitable send() {
-        while (measured_.running()) {
-            const auto sent = stamp();
-            co_await producer_.send(payload_);
-            acknowledged(sent);
-        }
-    }
-
-    void async_send() { producer_.async_send(sluice::borrow(payload_), resend{this, stamp()}); }
-
-    void answered(std::error_code ec, bench::clock::time_point sent) {
-        if (ec) throw std::system_error(ec);
-        acknowledged(sent);
-        if (measured_.running())
-            async_send();
-        else
-            ended();
-    }
-
-    awaitable send_all() {
-        const std::vector<std::string_view> messages(options_.window, payload_);
-        while (measured_.running()) {
-            const auto sent = bench::clock::now();
-            const std::vector<sluice::result> results = co_await producer_.send_all(messages);
-            for (const sluice::result& r : results)
-                if (r.ec) throw std::system_error(r.ec);
-            acknowledged(sent, results.size());
-        }
-    }
-
-    awaitable push() {
-        while (measured_.running()) {
-            const auto on_result = [this, sent = stamp()](std::error_code ec, const sluice::receipt&) {
-                if (ec) throw std::system_error(ec);
-                acknowledged(sent);
-            };
-            co_await producer_.push(payload_, on_result);
-        }
-        co_await producer_.flush();
-    }
-
-    const bench::run_options& options_;
-    sluice::basic_client<Executor> client_;
-    sluice::basic_producer<Executor> producer_;
-    std::string payload_;
-    bench::measurement measured_;
-    counts begin_{}, end_{};
-    std::size_t running_ = 0;
+struct what_to_do {
+    std::string mode, executor;
+    std::size_t producers;
+    std::uint64_t threads; ///< 0: none but the producer's
 };
 
 template <class Executor>
-void run(const bench::run_options& options, const std::string& mode, const std::string& executor) {
+void run(const bench::run_options& options, const what_to_do& what) {
     asio::io_context context(1);
-    benchmark<Executor> b(context.get_executor(), options);
-    asio::co_spawn(context, b.run(mode), rethrow);
-    try {
+    if (what.threads != 0) {
+        bench::produce_threads<Executor> b(context, options, what.threads);
+        asio::co_spawn(context, b.run(), bench::rethrow);
         context.run();
-    } catch (const std::exception& e) {
-        bench::fail("produce: " + std::string(e.what()));
+        b.print(what.executor);
+    } else {
+        bench::produce_loops<Executor> b(context.get_executor(), options, what.producers);
+        asio::co_spawn(context, b.run(what.mode), bench::rethrow);
+        context.run();
+        b.print(what.mode, what.executor);
     }
-    b.print(mode, executor);
 }
 
 } // namespace
 
 int main(int argc, char** argv) {
     std::vector<std::string_view> names = bench::run_options::names();
-    names.insert(names.end(), {"mode", "executor"});
+    names.insert(names.end(), {"mode", "executor", "producers", "threads"});
     const bench::arguments arguments(argc, argv, names);
     const bench::run_options options(arguments);
-    const std::string mode = arguments.text("mode", "send");
-    const std::string executor = arguments.text("executor", "any");
-    if (executor == "any")
-        run<asio::any_io_executor>(options, mode, executor);
-    else if (executor == "concrete")
-        run<asio::io_context::executor_type>(options, mode, executor);
-    else
-        bench::fail("--executor " + executor + ": allowed is any and concrete");
+    const what_to_do what{arguments.text("mode", "send"), arguments.text("executor", "any"),
+                          static_cast<std::size_t>(arguments.number("producers", 1, 1, 10'000)),
+                          arguments.number("threads", 0, 0, 1000)};
+    if (what.threads != 0 && (what.mode != "push" || what.producers != 1))
+        bench::fail("--threads: allowed with --mode push and one producer");
+    try {
+        if (what.executor == "any")
+            run<asio::any_io_executor>(options, what);
+        else if (what.executor == "concrete")
+            run<asio::io_context::executor_type>(options, what);
+        else
+            bench::fail("--executor " + what.executor + ": allowed is any and concrete");
+    } catch (const std::exception& e) {
+        // Not by stack unwinding: the threads of a benchmark that failed are still at work.
+        bench::fail("produce: " + std::string(e.what()));
+    }
 }

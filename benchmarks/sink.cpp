@@ -2,9 +2,14 @@
 // An acknowledging server that is never the bottleneck: answers the REST calls and the upgrade of a producer, then
 // every message at once, all of one read with one write. It looks at a message's context alone, and checks their order.
 //
-//   bench_sink [--port N] [--threads N]     prints "listening on PORT"; a line of counts on SIGUSR1 and at the end
+//   bench_sink [--port N] [--ca FILE [--tls-port N]] [--threads N] [--order 1]
 //
+// Prints "listening on PORT" and, with --ca, "listening with TLS on PORT"; FILE then holds the certificate to trust,
+// made at this start. A line of counts on SIGUSR1 and at the end. With --order every payload must begin with a thread's
+// stamp, and each thread's messages must come without a gap, in order.
 // Ends on SIGINT or SIGTERM, with 1 if a frame was malformed or out of order.
+#include "byte_stream.hpp"
+#include "certificate.hpp"
 #include "measure.hpp"
 #include "sink_frames.hpp"
 #include "sink_rest.hpp"
@@ -14,12 +19,13 @@
 #include <netinet/tcp.h>
 #include <signal.h>
 #include <sys/epoll.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <atomic>
-#include <cerrno>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -45,21 +51,23 @@ void add(std::atomic<std::uint64_t>& counter, std::uint64_t n) noexcept {
 
 class connection {
 public:
-    connection(int socket, shared_counters& counters) : socket_(socket), counters_(counters), in_(initial_capacity) {}
-    connection(const connection&) = delete;
-    connection& operator=(const connection&) = delete;
-    ~connection() { ::close(socket_); }
+    /// With a context: TLS. `order`: every payload has a thread's stamp, which is checked.
+    connection(int socket, SSL_CTX* tls, bool order, shared_counters& counters)
+        : stream_(socket), counters_(counters), in_(initial_capacity), acknowledger_(order) {
+        if (tls != nullptr) stream_.accept_tls(tls);
+    }
 
     /// Reads, answers and writes until the socket has nothing, or takes nothing. False: the connection is over.
     bool resume() {
         if (!write()) return false;
         while (out_.view().empty()) {
             if (acknowledger_.closed()) return false;
-            const ssize_t n = ::recv(socket_, in_.data() + size_, in_.size() - size_, 0);
-            if (n == 0) return false;
-            if (n < 0) return errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR;
+            const ssize_t n = stream_.read(in_.data() + size_, in_.size() - size_);
+            if (n <= 0) return n == bench::would_block;
             const bool full = static_cast<std::size_t>(n) == in_.size() - size_;
             size_ += static_cast<std::size_t>(n);
+            // An idle connection, of which there may be ten thousand, holds little.
+            if (full && in_.size() < largest_capacity) in_.resize(in_.size() * 2);
             add(counters_.reads, 1);
             if (!take() || !write()) return false;
             if (!full && !acknowledger_.closed()) return true; // what is left will be told by epoll
@@ -67,13 +75,13 @@ public:
         return true;
     }
 
-    int socket() const noexcept { return socket_; }
+    int socket() const noexcept { return stream_.socket(); }
     bool wants_write() const noexcept { return !out_.view().empty(); }
     bool watched_for_write = false;
 
 private:
     // Fits the second level cache, and holds more than any client's window of small messages.
-    static constexpr std::size_t initial_capacity = 256u << 10;
+    static constexpr std::size_t initial_capacity = 4u << 10, largest_capacity = 256u << 10;
 
     bool take() {
         std::size_t taken = 0;
@@ -104,15 +112,15 @@ private:
     bool write() {
         while (!out_.view().empty()) {
             const std::string_view bytes = out_.view();
-            const ssize_t n = ::send(socket_, bytes.data(), bytes.size(), MSG_NOSIGNAL);
-            if (n < 0) return errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR;
+            const ssize_t n = stream_.write(bytes.data(), bytes.size());
+            if (n <= 0) return n == bench::would_block;
             add(counters_.writes, 1);
             out_.consume(static_cast<std::size_t>(n));
         }
         return true;
     }
 
-    int socket_;
+    bench::byte_stream stream_;
     shared_counters& counters_;
     std::vector<unsigned char> in_;
     std::size_t size_ = 0;
@@ -121,32 +129,42 @@ private:
     bool upgraded_ = false;
 };
 
+struct listener {
+    int socket;
+    SSL_CTX* tls; ///< null: plain
+};
+
 /// One thread: accepts, and serves what it accepted. Connections end with the process.
-void serve(int listener, shared_counters& counters) {
+void serve(const std::vector<listener>& listeners, bool order, shared_counters& counters) {
     const int epoll = ::epoll_create1(EPOLL_CLOEXEC);
-    epoll_event accepting{};
-    accepting.events = EPOLLIN | EPOLLEXCLUSIVE;
-    if (epoll < 0 || ::epoll_ctl(epoll, EPOLL_CTL_ADD, listener, &accepting) != 0) {
-        std::perror("epoll");
-        std::exit(2);
+    for (const listener& l : listeners) {
+        epoll_event event{};
+        event.events = EPOLLIN | EPOLLEXCLUSIVE;
+        event.data.ptr = const_cast<listener*>(&l);
+        if (epoll < 0 || ::epoll_ctl(epoll, EPOLL_CTL_ADD, l.socket, &event) != 0) {
+            std::perror("epoll");
+            std::exit(2);
+        }
     }
     for (;;) {
         std::array<epoll_event, 64> events;
         const int n = ::epoll_wait(epoll, events.data(), static_cast<int>(events.size()), -1);
         for (int i = 0; i < n; ++i) {
-            auto* c = static_cast<connection*>(events[static_cast<std::size_t>(i)].data.ptr);
-            if (c == nullptr) {
-                const int socket = ::accept4(listener, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
+            const void* const ready = events[static_cast<std::size_t>(i)].data.ptr;
+            const auto from = std::ranges::find_if(listeners, [&](const listener& l) { return &l == ready; });
+            if (from != listeners.end()) {
+                const int socket = ::accept4(from->socket, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
                 if (socket < 0) continue;
                 const int on = 1;
                 ::setsockopt(socket, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
                 epoll_event reading{};
                 reading.events = EPOLLIN;
-                reading.data.ptr = new connection(socket, counters);
+                reading.data.ptr = new connection(socket, from->tls, order, counters);
                 ::epoll_ctl(epoll, EPOLL_CTL_ADD, socket, &reading);
                 add(counters.connections, 1);
                 continue;
             }
+            auto* const c = static_cast<connection*>(events[static_cast<std::size_t>(i)].data.ptr);
             if (!c->resume()) {
                 delete c;
             } else if (c->wants_write() != c->watched_for_write) {
@@ -161,7 +179,7 @@ void serve(int listener, shared_counters& counters) {
     }
 }
 
-int listen_on(std::uint16_t port) {
+int listen_on(std::uint16_t port, const char* what) {
     const int listener = ::socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     const int on = 1;
     ::setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
@@ -175,9 +193,17 @@ int listen_on(std::uint16_t port) {
         std::perror("listen");
         std::exit(2);
     }
-    std::printf("listening on %u\n", static_cast<unsigned>(ntohs(address.sin_port)));
+    std::printf("%s %u\n", what, static_cast<unsigned>(ntohs(address.sin_port)));
     std::fflush(stdout);
     return listener;
+}
+
+/// Ten thousand connections are more than the soft limit.
+void allow_many_files() {
+    rlimit files{};
+    ::getrlimit(RLIMIT_NOFILE, &files);
+    files.rlim_cur = files.rlim_max;
+    ::setrlimit(RLIMIT_NOFILE, &files);
 }
 
 /// Prints one line of JSON; true if every frame was well formed and in order.
@@ -202,9 +228,13 @@ bool report(const std::vector<std::unique_ptr<shared_counters>>& workers) {
 } // namespace
 
 int main(int argc, char** argv) {
-    bench::arguments arguments(argc, argv, {"port", "threads"});
+    bench::arguments arguments(argc, argv, {"port", "tls-port", "ca", "threads", "order"});
     const auto port = arguments.number("port", 0, 0, 65535);
+    const auto tls_port = arguments.number("tls-port", 0, 0, 65535);
     const auto threads = arguments.number("threads", 1, 1, 256);
+    const bool order = arguments.number("order", 0, 0, 1) != 0;
+    const std::string ca = arguments.text("ca", "");
+    allow_many_files();
 
     // Blocked before the threads start, so that the main thread alone receives them.
     sigset_t signals;
@@ -212,11 +242,16 @@ int main(int argc, char** argv) {
     for (const int s : {SIGINT, SIGTERM, SIGUSR1}) sigaddset(&signals, s);
     pthread_sigmask(SIG_BLOCK, &signals, nullptr);
 
-    const int listener = listen_on(static_cast<std::uint16_t>(port));
+    bench::tls_context tls;
+    std::vector<listener> listeners{{listen_on(static_cast<std::uint16_t>(port), "listening on"), nullptr}};
+    if (!ca.empty()) {
+        tls = bench::make_server_context(ca);
+        listeners.push_back({listen_on(static_cast<std::uint16_t>(tls_port), "listening with TLS on"), tls.get()});
+    }
     std::vector<std::unique_ptr<shared_counters>> workers;
     for (std::uint64_t i = 0; i < threads; ++i) {
         workers.push_back(std::make_unique<shared_counters>());
-        std::thread(serve, listener, std::ref(*workers.back())).detach();
+        std::thread(serve, std::cref(listeners), order, std::ref(*workers.back())).detach();
     }
     for (;;) {
         int signal = 0;

@@ -3,11 +3,15 @@
 // can hide the other's mistakes.
 #pragma once
 
+#include "thread_stamp.hpp"
+
+#include <algorithm>
 #include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
 #include <memory>
+#include <optional>
 #include <string_view>
 
 namespace bench {
@@ -36,7 +40,7 @@ public:
 private:
     void grow(std::size_t n) {
         const std::size_t used = size_ - begin_;
-        std::size_t capacity = capacity_ == 0 ? 256u << 10 : capacity_;
+        std::size_t capacity = capacity_ == 0 ? 4u << 10 : capacity_;
         while (capacity < used + n) capacity *= 2;
         std::unique_ptr<char[]> data(new char[capacity]);
         if (used != 0) std::memcpy(data.get(), data_.get() + begin_, used);
@@ -55,7 +59,7 @@ private:
 struct frame_counters {
     std::uint64_t frames = 0;       ///< acknowledged messages
     std::uint64_t bytes = 0;        ///< of those frames, headers included
-    std::uint64_t out_of_order = 0; ///< a context that is not above the connection's previous one
+    std::uint64_t out_of_order = 0; ///< a context not above the connection's previous one; a thread's stamp out of turn
     std::uint64_t restarts = 0;     ///< a context back at the connection's first: a ring of frames, as `limit` sends it
     std::uint64_t malformed = 0;    ///< no masked, unfragmented text frame, or without a context: ends the connection
 };
@@ -63,6 +67,10 @@ struct frame_counters {
 /// One connection's receiving side after the upgrade.
 class acknowledger {
 public:
+    explicit acknowledger(bool order) {
+        if (order) order_.emplace();
+    }
+
     /// Takes the complete frames at the front of `data`, appends their answers to `out`, and returns how many bytes
     /// were taken. Unmasks in place where it must. `needed()` then tells how long the frame is that is cut off.
     std::size_t resume(unsigned char* data, std::size_t size, output_buffer& out) {
@@ -144,6 +152,7 @@ private:
     /// `,"context":"N"}` at the end is a member of the outermost object, for within a string the quotes would be
     /// escaped.
     bool message(unsigned char* payload, std::size_t n, std::uint32_t key, output_buffer& out) {
+        if (order_) check_order(payload, n, key);
         if (n >= edge) {
             char text[edge];
             unmask_edge(text, payload, n - edge, key);
@@ -163,6 +172,13 @@ private:
         unmask(payload, n, key);
         const std::string_view context = find_context({reinterpret_cast<const char*>(payload), n});
         return context.data() != nullptr && acknowledge(context, out);
+    }
+
+    void check_order(const unsigned char* payload, std::size_t n, std::uint32_t key) {
+        char text[128]; // holds the members before the payload, and the stamp
+        const std::size_t size = std::min(n, sizeof text) / edge * edge;
+        for (std::size_t at = 0; at < size; at += edge) unmask_edge(text + at, payload, at, key);
+        if (!order_->next({text, size})) ++counters_.out_of_order;
     }
 
     /// Any other shape: the outermost object's member `context`, wherever it stands.
@@ -238,6 +254,7 @@ private:
     }
 
     frame_counters counters_;
+    std::optional<thread_order> order_;
     std::uint64_t first_ = 0;
     std::uint64_t last_ = 0;
     std::size_t needed_ = 0;

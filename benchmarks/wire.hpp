@@ -12,17 +12,19 @@
 
 namespace bench {
 
-/// `http://HOST:PORT` speaks GDN (a one-time password first), `ws://HOST:PORT` is a plain Pulsar.
+/// `http[s]://HOST:PORT` speaks GDN (a one-time password first), `ws[s]://HOST:PORT` is a plain Pulsar.
 struct target {
     explicit target(const std::string& url) {
         std::string_view rest = url;
-        gdn = rest.starts_with("http://");
-        if (!gdn && !rest.starts_with("ws://")) fail(url + ": allowed is http://HOST:PORT and ws://HOST:PORT");
-        rest.remove_prefix(gdn ? 7 : 5);
+        const std::string_view scheme = rest.substr(0, rest.find("://"));
+        gdn = scheme == "http" || scheme == "https";
+        tls = scheme == "https" || scheme == "wss";
+        if (!gdn && !tls && scheme != "ws") fail(url + ": allowed is http[s]://HOST:PORT and ws[s]://HOST:PORT");
+        rest.remove_prefix(scheme.size() + 3);
         rest = rest.substr(0, rest.find('/'));
         const std::size_t colon = rest.find(':');
         host = rest.substr(0, colon);
-        port = colon == std::string_view::npos ? "80" : rest.substr(colon + 1);
+        port = colon == std::string_view::npos ? (tls ? "443" : "80") : rest.substr(colon + 1);
     }
 
     /// Host header, RFC 9112 3.2.
@@ -34,6 +36,7 @@ struct target {
     }
 
     bool gdn = true;
+    bool tls = false;
     std::string host;
     std::string port;
 };
