@@ -138,7 +138,10 @@ private:
             co_await stream_.async_write(asio::buffer(text), await);
         }
         while (!sent_.empty()) co_await change();
-        co_await stream_.async_close(websocket::close_code::normal, await);
+        // Everything is answered. A server closes first (RFC 6455 7.1.1), and over TLS Beast calls that an error.
+        closing_ = true;
+        boost::system::error_code closed;
+        co_await stream_.async_close(websocket::close_code::normal, asio::redirect_error(await, closed));
     }
 
     /// Resumes when an acknowledgement has come.
@@ -153,8 +156,7 @@ private:
         for (;;) {
             boost::system::error_code ended;
             co_await stream_.async_read(buffer, asio::redirect_error(await, ended));
-            if (ended == websocket::error::closed || ended == asio::error::operation_aborted)
-                co_return; // write() closed
+            if (ended && closing_) co_return;
             if (ended) throw boost::system::system_error(ended);
             acknowledged({static_cast<const char*>(buffer.data().data()), buffer.size()});
             buffer.clear();
@@ -182,6 +184,7 @@ private:
     websocket::stream<Next> stream_;
     timer_type changed_; ///< never expires: cancelled when an acknowledgement has come
     std::string payload_;
+    bool closing_ = false; ///< everything is answered
     std::unordered_map<std::uint64_t, bench::clock::time_point> sent_;
     bench::measurement measured_;
 };
