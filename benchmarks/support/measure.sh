@@ -31,7 +31,7 @@ machine() {
     local model system compiler commit
     model=$(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1)
     system="$(. /etc/os-release && echo "$PRETTY_NAME"), Linux $(uname -r)"
-    compiler=$("${CXX:-c++}" --version | head -n 1)
+    compiler=$(${CXX:-c++} --version | head -n 1)
     commit=$(git -C "$top" describe --always --dirty 2>/dev/null || echo unknown)
     keep "{\"machine\":\"$(nproc) cores, ${model:-unknown}\",\"system\":\"$system\",\"compiler\":\"$compiler\",\
 \"commit\":\"$commit\",\"rounds\":$rounds,\"seconds\":$seconds}"
