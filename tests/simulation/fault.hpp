@@ -37,6 +37,7 @@ enum class fault_kind : std::uint8_t {
     ack_unknown, ///< one more, of a context that was never sent
     ack_garbled, ///< one more, of which the end is missing
     ack_denied,  ///< it is stored, but what is answered is a time-out of the broker
+    ack_repeat,  ///< it is stored, but the proxy has sent it again to a broker that died, and answers for the repeat
     bad_frame    ///< behind it, a frame that breaks the protocol
 };
 
@@ -45,7 +46,7 @@ constexpr std::string_view to_string(fault_kind k) noexcept {
                                           "cut",         "half open",  "stall",       "server close", "status",
                                           "rubbish",     "silence",    "slow answer", "expired",      "refused message",
                                           "useless",     "ack lost",   "ack doubled", "ack swapped",  "ack unknown",
-                                          "ack garbled", "ack denied", "bad frame"};
+                                          "ack garbled", "ack denied", "ack repeat",  "bad frame"};
     return names[static_cast<std::size_t>(k)];
 }
 

@@ -195,9 +195,11 @@ private:
                               k::expired,
                               k::useless,
                               k::message_refused,
-                              k::ack_denied});
+                              k::ack_denied,
+                              k::ack_repeat});
             // A message whose acknowledgement is lost waits for it until its time limit.
             if (f.kind == k::ack_lost && s_.options.send_timeout == 0ms) f.kind = k::ack_doubled;
+            if (f.kind == k::ack_repeat && !s_.options.deduplicate) f.kind = k::ack_doubled; // stored twice: no matter
             f.upward = d_.percent(60);
             f.reset = d_.percent(50);
             f.at = f.concerns_acks() || f.refuses() ? d_.below(4)
