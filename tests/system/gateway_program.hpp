@@ -198,10 +198,15 @@ private:
         try_push();
         flush();
 
-        // All at once, and then a connection that is lost whatever else happens on this day.
+        // A connection that is lost, whatever else happens on this day, with messages in flight, and others that wait
+        // for the next one. A refusal that is lost with it would leave numbers that nobody knows.
         step();
+        const std::uint64_t before = producer_->stats().frames_written;
         for (int i = 0; i < 3; ++i) send();
+        if (!setting_.deduplicate || day_.excuses.empty())
+            until([&] { return producer_->stats().frames_written >= before + 3 || answered(); });
         gateway_->drop_connections(sluice::testing::cut::reset);
+        for (int i = 0; i < 2; ++i) send();
         wait_for_all();
         send_awaited();
         flush();
