@@ -20,6 +20,7 @@
 #endif
 #ifdef SLUICE_WITH_ZLIB
 #include <sluice/codec/zlib.hpp>
+#include <sluice/deflate.hpp>
 #endif
 #ifdef SLUICE_WITH_ZSTD
 #include <sluice/codec/zstd.hpp>

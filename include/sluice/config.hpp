@@ -38,6 +38,30 @@ enum class when_full : std::uint8_t {
 /// How a partitioned topic's partition is chosen for messages without a key.
 enum class message_routing_mode : std::uint8_t { single_partition, round_robin_partition };
 
+namespace web {
+enum class ws_role : std::uint8_t;
+class message_compression;
+struct deflate_parameters;
+} // namespace web
+
+/// Compression on the socket (permessage-deflate, RFC 7692): of what is sent, and of acknowledgements. Off; what turns
+/// it on, `deflate_auto` and `deflate_on`, is in `sluice/deflate.hpp`, which needs zlib.
+///
+/// A socket takes some 300 KiB of memory then at either end. Where an attacker chooses a part of what is sent and sees
+/// its encrypted size, he can learn of what stands beside it: do not compress secrets and his words on one socket.
+struct socket_deflate {
+    enum class use : std::uint8_t { off, automatic, on };
+    using maker = std::unique_ptr<web::message_compression> (*)(web::ws_role, const web::deflate_parameters&,
+                                                                const socket_deflate&);
+
+    use when = use::off;
+    int level = 6;                ///< 1 (fastest) to 9 (smallest)
+    bool context_takeover = true; ///< a message may refer to those before it; false: less memory at the server
+    int window_bits = 15;         ///< how far back we refer: 9 (512 bytes) to 15 (32 KiB)
+    maker make = nullptr;
+};
+inline constexpr socket_deflate deflate_off{};
+
 /// How a key becomes a partition.
 enum class hashing_scheme : std::uint8_t { java_string_hash, murmur3_32_hash };
 
@@ -101,6 +125,7 @@ struct producer_options {
     int max_waiting_messages = 1000;             ///< behind the window, where `when_full` drops; 0 .. 1,000,000
     std::size_t max_pending_bytes = 64u << 20;   ///< payload bytes written and unacknowledged, 1 KiB or more
     std::shared_ptr<byte_budget> budget{};       ///< shared with other producers, beside `max_pending_bytes`
+    socket_deflate deflate{};                    ///< `deflate_auto`, `deflate_on`: compression on the socket
     std::size_t max_frame_bytes = 1u << 20;      ///< a message's JSON text; the proxy closes the socket over its limit
     std::size_t batching_max_bytes = 128u << 10; ///< frames gathered into one write, 4 KiB .. 16 MiB
     std::chrono::milliseconds ping_interval{30'000};   ///< of silence; 0: none
@@ -171,6 +196,14 @@ inline failure producer_options::validate() const {
         return out_of_range("max_frame_bytes", to_string(max_frame_bytes), "256 to 67108864");
     if (batching_max_bytes < 4096 || batching_max_bytes > (16u << 20))
         return out_of_range("batching_max_bytes", to_string(batching_max_bytes), "4096 to 16777216");
+    if (deflate.when != socket_deflate::use::off) {
+        if (deflate.make == nullptr)
+            return out_of_range("deflate", "one without `make`", "deflate_off, deflate_auto and deflate_on");
+        if (deflate.level < 1 || deflate.level > 9)
+            return out_of_range("deflate.level", to_string(deflate.level), "1 to 9");
+        if (deflate.window_bits < 9 || deflate.window_bits > 15)
+            return out_of_range("deflate.window_bits", to_string(deflate.window_bits), "9 to 15");
+    }
     if (ping_interval < 0ms || ping_interval > day)
         return out_of_range("ping_interval", in_ms(ping_interval), "0 (none) to 24 h");
     if (connect_timeout < 1ms || connect_timeout > day)

@@ -64,6 +64,7 @@ enum class errc {
     message_too_big,         ///< 1009
     connection_closed,       ///< the peer closed, or the stream ended
     connection_lost,         ///< written, and the connection ended before the answer
+    extension_refused,       ///< `deflate = on`, and the server does not accept permessage-deflate
 
     // transport
     resolve_failed = 120,
@@ -154,6 +155,7 @@ constexpr const char* describe(errc e) noexcept {
     case errc::message_too_big: return "WebSocket message too big";
     case errc::connection_closed: return "connection closed";
     case errc::connection_lost: return "connection lost before the answer";
+    case errc::extension_refused: return "the server does not accept the extension";
     case errc::resolve_failed: return "the host name does not resolve";
     case errc::connect_failed: return "the connection failed";
     case errc::tls_failed: return "TLS failed";
@@ -184,7 +186,8 @@ constexpr bool belongs(errc e, condition c) noexcept {
                e == errc::invalid_credentials || e == errc::invalid_name || e == errc::invalid_message ||
                e == errc::too_large || e == errc::closed || e == errc::unauthorized || e == errc::forbidden ||
                e == errc::not_found || e == errc::bad_request || e == errc::topic_terminated ||
-               e == errc::sequence_in_use || e == errc::unknown_codec || e == errc::corrupt_data;
+               e == errc::extension_refused || e == errc::sequence_in_use || e == errc::unknown_codec ||
+               e == errc::corrupt_data;
     case condition::retryable:
         if (e == errc::ack_timeout) return false; // written, and not answered: it may have had an effect
         return belongs(e, condition::timeout) || belongs(e, condition::quota) || e == errc::queue_full ||

@@ -2,6 +2,7 @@
 // The client that the Autobahn test suite judges: web/ over a plain socket. Usage: autobahn_echo PORT
 #include <sluice/web/http1.hpp>
 #include <sluice/web/ws_connection.hpp>
+#include <sluice/web/ws_deflate.hpp>
 #include <sluice/web/ws_handshake.hpp>
 
 #include <asio.hpp>
@@ -32,21 +33,29 @@ std::string converse(unsigned short port, const std::string& target, bool echo) 
     socket.set_option(asio::ip::tcp::no_delay(true));
 
     mask_keys keys(openssl_random());
-    ws_connection connection(ws_connection::role::client, &keys, {.max_message = std::size_t{64} << 20});
     const std::string key = make_websocket_key(openssl_random());
+    const deflate_offer offer;
+    http_request upgrade = make_upgrade(target, key);
+    upgrade.fields.add("Sec-WebSocket-Extensions", to_string(offer));
     std::string request;
-    if (write_request(make_upgrade(target, key), "127.0.0.1:" + std::to_string(port), request))
-        throw std::runtime_error("bad target");
+    if (write_request(upgrade, "127.0.0.1:" + std::to_string(port), request)) throw std::runtime_error("bad target");
     asio::write(socket, asio::buffer(request));
 
     http_response_parser parser;
     std::array<std::byte, 4096> piece;
+    byte_buffer surplus;
     while (!parser.done()) {
         const bytes_view read(piece.data(), socket.read_some(asio::buffer(piece)));
-        connection.feed(read.subspan(parser.feed(read)));
+        surplus.append(read.subspan(parser.feed(read)));
         if (parser.error()) throw std::system_error(parser.error());
     }
-    if (const std::error_code ec = check_upgrade(parser.response(), key)) throw std::system_error(ec);
+    if (const std::error_code ec = check_upgrade(parser.response(), key, true)) throw std::system_error(ec);
+    const deflate_answer deflate = check_deflate(parser.response().fields, offer);
+    if (deflate.error) throw std::runtime_error(deflate.error.details->text);
+    std::unique_ptr<message_compression> compression;
+    if (deflate.agreed) compression = std::make_unique<ws_deflate>(ws_role::client, *deflate.agreed);
+    ws_connection connection(ws_role::client, &keys, {.max_message = std::size_t{64} << 20}, std::move(compression));
+    connection.feed(surplus.view());
 
     std::string last;
     for (;;) {

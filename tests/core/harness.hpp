@@ -4,6 +4,7 @@
 #pragma once
 
 #include <sluice/core/publisher.hpp>
+#include <sluice/web/ws_deflate.hpp>
 
 #include <doctest/doctest.h>
 
@@ -250,8 +251,8 @@ public:
 
     core::publisher::announcement open(std::string_view surplus = {}) {
         const auto said = pub.announce();
-        pub.opened(web::as_bytes(surplus));
-        server_.emplace(web::ws_connection::role::server, nullptr);
+        pub.opened(web::as_bytes(surplus), compression(web::ws_role::client));
+        server_.emplace(web::ws_role::server, nullptr, web::ws_options(), compression(web::ws_role::server));
         deliver();
         return said;
     }
@@ -319,6 +320,13 @@ public:
         return f;
     }
     failure say(std::string_view text) { return receive(server_frame(text)); }
+    /// By the server that reads: compressed, where that is agreed on.
+    failure answer(std::string_view text) {
+        REQUIRE(server_->send(web::opcode::text, web::as_bytes(text)));
+        const std::string bytes(web::as_text(server_->output()));
+        server_->consume_output(bytes.size());
+        return receive(bytes);
+    }
     void ack(std::uint64_t context) { CHECK(!say(ok_text(context))); }
     failure refuse(std::uint64_t context, std::string_view exception) {
         return say(refusal_text(context, pulsar_error(exception)));
@@ -342,12 +350,17 @@ public:
 
     int next_id() const { return next_id_; } ///< of the next node
 
+    std::optional<web::deflate_parameters> deflate{}; ///< what the next socket's upgrade agrees on
     std::size_t last_write = 0;
     int pings = 0;
     int close_code = 0;
     std::vector<std::string> pongs{};
 
 private:
+    std::unique_ptr<web::message_compression> compression(web::ws_role role) const {
+        return deflate ? std::make_unique<web::ws_deflate>(role, *deflate) : nullptr;
+    }
+
     int next_id_ = 0;
     std::optional<web::ws_connection> server_{};
 };

@@ -17,16 +17,27 @@ class batcher {
 public:
     explicit batcher(std::size_t max_bytes) noexcept : max_bytes_(max_bytes) {}
 
-    bool has_room(std::size_t frame) const noexcept { return arena_.empty() || arena_.size() + frame <= max_bytes_; }
+    bool has_room(std::size_t frame) const noexcept {
+        if (arena_.empty()) return true;
+        return arena_.size() + frame <= max_bytes_ && (deflated_ == 0 || deflated_ + frame <= most_deflated);
+    }
+    /// So much text went through a compressor. That takes time, while acknowledgements wait.
+    void deflated(std::size_t text) noexcept { deflated_ += text; }
     web::byte_buffer& arena() noexcept { return arena_; }
-    void begin() noexcept { arena_.clear(); }
+    void begin() noexcept {
+        arena_.clear();
+        deflated_ = 0;
+    }
     web::bytes_view batch() const noexcept { return arena_.view(); }
 
     /// An idle producer keeps no arena. A batch that has not been followed by `begin` may be on its way, and stays.
     void idle() noexcept { arena_.shrink(0); }
 
 private:
+    static constexpr std::size_t most_deflated = 64 * 1024;
+
     std::size_t max_bytes_;
+    std::size_t deflated_ = 0;
     web::byte_buffer arena_{};
 };
 

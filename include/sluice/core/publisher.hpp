@@ -16,6 +16,7 @@
 #include <algorithm>
 #include <atomic>
 #include <limits>
+#include <memory>
 #include <optional>
 #include <string>
 #include <utility>
@@ -104,8 +105,8 @@ public:
     announcement announce() noexcept;
 
     /// A socket is up, as announced; `upgrade_surplus` came behind the answer to the upgrade, and `received(0)` reads
-    /// it.
-    void opened(web::bytes_view upgrade_surplus);
+    /// it. `compression`: what was agreed on.
+    void opened(web::bytes_view upgrade_surplus, std::unique_ptr<web::message_compression> compression = nullptr);
     /// It is gone. Unanswered messages keep their slots; those whose waiters left are given up.
     void lost(const failure& cause);
     bool is_open() const noexcept { return socket_.has_value(); }
@@ -185,6 +186,9 @@ public:
     void idle() noexcept {
         batch_.idle();
         window_.shrink();
+        text_.clear();
+        text_.shrink(0);
+        if (socket_ && socket_->compression()) socket_->compression()->release_memory();
     }
 
 private:
@@ -205,6 +209,7 @@ private:
     bool append_again(std::uint64_t context);
     bool append_new(send_node* n);
     void append_frame(const message_view& m, std::uint64_t context, std::size_t text);
+    bool append_deflated(web::message_compression& by, const message_view& m, std::uint64_t context, std::size_t text);
     bool afford(std::size_t bytes) noexcept;
     void return_budget();
     void reject_largest(const failure& closed);
@@ -243,6 +248,7 @@ private:
 
     std::optional<web::ws_connection> socket_{};
     batcher batch_;
+    web::byte_buffer text_{};    ///< of the message that is being compressed
     std::uint64_t cursor_ = 0;   ///< the contexts below it have been encoded for this socket
     std::uint64_t expected_ = 0; ///< `deduplicate`: the context whose number the broker will give next
     bool holding_ = false;       ///< no more frames on this socket: see `wants_reopen`

@@ -19,8 +19,8 @@ inline publisher::announcement publisher::announce() noexcept {
     return a;
 }
 
-inline void publisher::opened(web::bytes_view upgrade_surplus) {
-    socket_.emplace(web::ws_connection::role::client, &keys_);
+inline void publisher::opened(web::bytes_view upgrade_surplus, std::unique_ptr<web::message_compression> compression) {
+    socket_.emplace(web::ws_connection::role::client, &keys_, web::ws_options(), std::move(compression));
     socket_->feed(upgrade_surplus);
     cursor_ = window_.oldest();
     old_end_ = window_.next();
@@ -160,9 +160,25 @@ inline void publisher::return_budget() {
 }
 
 inline void publisher::append_frame(const message_view& m, std::uint64_t context, std::size_t text) {
-    encoder_.encode(m, context, text, keys_.next(), batch_.arena());
+    web::message_compression* const by = socket_->compression();
+    if (by == nullptr || !append_deflated(*by, m, context, text))
+        encoder_.encode(m, context, text, keys_.next(), batch_.arena());
     cursor_ = expected_ = context + 1;
     numbers_.frames_written.add();
+}
+
+/// False: it is to be sent as it is.
+inline bool publisher::append_deflated(web::message_compression& by, const message_view& m, std::uint64_t context,
+                                       std::size_t text) {
+    if (!by.tries(text)) return false;
+    constexpr web::mask_key plain = 0;
+    text_.clear();
+    encoder_.encode(m, context, text, plain, text_);
+    batch_.deflated(text);
+    web::frame_header header;
+    header.masked = true;
+    header.key = keys_.next();
+    return web::append_compressed_frame(batch_.arena(), by, header, text_.view().last(text));
 }
 
 inline failure publisher::received(std::size_t n, instant now) {

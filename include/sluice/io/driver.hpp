@@ -295,8 +295,8 @@ private:
         std::string target = pulsar::producer_target(client_->service().dialect, place_.topic, said, compression_,
                                                      a.initial_sequence_id, std::exchange(otp_, {}));
         std::string authorization = client_->wants_one_time_password() ? std::string() : place_.authorization;
-        handshake_result r = co_await link_.upgrade(std::move(target), std::move(authorization));
-        if (!r.error) publisher_.opened(r.surplus.view());
+        handshake_result r = co_await link_.upgrade(std::move(target), std::move(authorization), options_.deflate);
+        if (!r.error) publisher_.opened(r.surplus.view(), std::move(r.compression));
         co_return r.error;
     }
 

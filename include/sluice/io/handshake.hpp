@@ -2,12 +2,14 @@
 // The upgrade of a connected stream to a WebSocket, RFC 6455 section 4.1.
 #pragma once
 
+#include <sluice/core/deflate_offer.hpp>
 #include <sluice/io/traits.hpp>
 #include <sluice/pulsar/refusal.hpp>
 #include <sluice/web/http1.hpp>
 #include <sluice/web/ws_handshake.hpp>
 
 #include <array>
+#include <memory>
 #include <string>
 
 namespace sluice {
@@ -16,7 +18,8 @@ namespace io {
 
 struct handshake_result {
     failure error{};
-    web::byte_buffer surplus{}; ///< what came behind the answer: frames already
+    web::byte_buffer surplus{};                              ///< what came behind the answer: frames already
+    std::unique_ptr<web::message_compression> compression{}; ///< null: none was agreed on
 };
 
 /// The stream ended, or broke, and nothing more is known.
@@ -27,14 +30,16 @@ inline failure lost_failure(const std::error_code& cause) {
     return make_failure(errc::connection_closed, std::move(d));
 }
 
-/// `host`: for the Host field. A refusal is told with the server's words. The caller bounds the time by closing
-/// `stream`.
+/// `host`: for the Host field. `deflate` must outlive the call. A refusal is told with the server's words. The caller
+/// bounds the time by closing `stream`.
 template <class Strand, class Traits, class Stream>
 task<Strand, handshake_result> shake_hands(Stream& stream, std::string host, std::string target,
-                                           std::string authorization) {
+                                           std::string authorization, const socket_deflate& deflate) {
     handshake_result result;
     const std::string key = web::make_websocket_key({nullptr, &fill_random<Traits>});
-    const web::http_request request = web::make_upgrade(std::move(target), key, std::move(authorization));
+    web::http_request request = web::make_upgrade(std::move(target), key, std::move(authorization));
+    const core::deflate_offer offer(deflate);
+    offer.write(request);
     std::string text;
     if (web::write_request(request, host, text)) {
         result.error = make_failure(errc::invalid_option, "an option cannot be written into the upgrade request");
@@ -56,9 +61,11 @@ task<Strand, handshake_result> shake_hands(Stream& stream, std::string host, std
         result.error = make_failure(parser.error(), "the answer to the upgrade: " + std::string(parser.error_text()));
     } else if (!parser.done()) {
         result.error = lost_failure(ec);
-    } else if (const std::error_code refused = web::check_upgrade(parser.response(), key)) {
+    } else if (const std::error_code refused = web::check_upgrade(parser.response(), key, offer.is_made())) {
         result.error = refused == errc::handshake_refused ? pulsar::failure_of(parser.response(), "opening the socket")
                                                           : make_failure(refused, "the answer to the upgrade");
+    } else {
+        result.error = offer.read(parser.response(), result.compression);
     }
     co_return result;
 }

@@ -35,11 +35,13 @@ public:
         co_return co_await connector_.connect(stream_, where_, limit_);
     }
 
-    task<Strand, handshake_result> upgrade(std::string target, std::string authorization) {
+    /// `deflate` must outlive the call.
+    task<Strand, handshake_result> upgrade(std::string target, std::string authorization,
+                                           const socket_deflate& deflate) {
         const auto stream = stream_;
         watchdog_.arm(limit_, [stream] { stream->close(); });
         handshake_result r = co_await shake_hands<Strand, Traits>(*stream, where_.authority(), std::move(target),
-                                                                  std::move(authorization));
+                                                                  std::move(authorization), deflate);
         watchdog_.disarm();
         if (watchdog_.bitten())
             r.error = make_failure(errc::connect_timeout, "the upgrade to " + where_.host + ": not done within " +

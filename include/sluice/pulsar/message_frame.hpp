@@ -245,7 +245,7 @@ inline char* put_members(const message_view& m, char* out) noexcept {
 ///
 /// In the plain case, which is what this class does, base64 and mask are one step. A stage that works on the payload
 /// (a codec, PIP-290) runs before and hands its bytes in as the payload of a view. A stage that works on the frame's
-/// text (permessage-deflate) asks with the key 0 for the text as it is, drops the header, and masks what it made.
+/// text (permessage-deflate) asks with the key 0 for the text as it is, and masks what it makes of it.
 ///
 /// One object is used by one thread at a time. Precondition of both functions: `check_message` had no failure.
 class message_encoder {

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <sluice/testing/gateway/call_faults.hpp>
+#include <sluice/testing/gateway/jetty_deflate.hpp>
 #include <sluice/testing/gateway/message_faults.hpp>
 #include <sluice/testing/gateway/recording.hpp>
 #include <sluice/testing/proxy_model.hpp>
@@ -287,7 +288,8 @@ private:
         // A message that is too large is refused in the proxy's words, which tell its size: so one twice as large as
         // allowed is read. What is larger still is refused at its header.
         ws_.emplace(ws_connection::role::server, nullptr,
-                    web::ws_options{.max_message = 2 * model_.options().max_text_frame_size});
+                    web::ws_options{.max_message = 2 * model_.options().max_text_frame_size},
+                    detail::jetty_compression(parser_.request().fields, model_.options().deflate));
         socket_ = faults_ != nullptr ? with_faults(std::move(socket)) : std::move(socket);
         socket_->wake_by(*this);
         ++model_.stats().open_sockets;

@@ -2,6 +2,7 @@
 // What the gateway's rooms speak about: its clock, its settings, the messages that it keeps, its counters.
 #pragma once
 
+#include <sluice/config.hpp>
 #include <sluice/message.hpp>
 #include <sluice/web/http1_parser.hpp>
 
@@ -80,6 +81,9 @@ struct proxy_options {
 
     // proxy
     std::size_t max_text_frame_size = 1u << 20;
+    /// `deflate_on` (sluice/deflate.hpp): permessage-deflate is accepted where it is offered. It needs zlib, so it is
+    /// declined by default, as no real proxy does.
+    socket_deflate deflate{};
     std::chrono::nanoseconds idle_timeout = std::chrono::minutes(5);
 
     // What clients can make grow, and how far. A real region's own limits are elsewhere, or it has none

@@ -6,6 +6,7 @@
 #include <sluice/testing/gateway/consumer_socket.hpp>
 #include <sluice/testing/gateway/credentials.hpp>
 #include <sluice/testing/gateway/gdn_api.hpp>
+#include <sluice/testing/gateway/jetty_deflate.hpp>
 #include <sluice/testing/gateway/producer_socket.hpp>
 #include <sluice/testing/gateway/reader_socket.hpp>
 #include <sluice/web/ws_handshake.hpp>
@@ -49,6 +50,9 @@ public:
         } else if (!admitted(request, target, at, now)) {
             return gdn_.unauthorized();
         }
+        const jetty_deflate deflate(request.fields);
+        const bool deflates = broker_.options.deflate.when != socket_deflate::use::off;
+        if (deflates && deflate.fails) return page({500, "java.lang.IllegalArgumentException"});
         if (const refusal why = open(target, at + 3, now, out)) return page(why);
         --broker_.stats.sockets_refused;
         ++broker_.stats.sockets_opened;
@@ -60,6 +64,7 @@ public:
                     {"Sec-WebSocket-Accept", std::string(handshake.fields.get("Sec-WebSocket-Accept"))},
                     {"Server", std::string(jetty)},
                     {"Upgrade", "WebSocket"}};
+        if (deflates && !deflate.answer.empty()) r.fields.add("Sec-WebSocket-Extensions", deflate.answer);
         return r;
     }
 
