@@ -157,7 +157,7 @@ TEST_CASE("a gateway's fault at each step: each message refused, closed on, cut"
 TEST_CASE("a gateway's fault at each step: each acknowledgement lost, doubled, late, in another order") {
     for (const setting& to : settings) {
         tally each(to);
-        const std::vector<std::error_code> late{errc::ack_timeout, errc::send_timeout};
+        const std::vector<std::error_code> late{errc::ack_timeout, errc::send_timeout, errc::connect_timeout};
         each({.name = "acknowledgement swallowed",
               .arm = [](const faults& f, std::size_t n) { return f.acks().after(n).swallow(); },
               .excuses = late,
