@@ -13,6 +13,21 @@ constexpr bool cancellable = true;
 
 // --- stages
 
+TEST_CASE("cancel: a producer that has ended keeps nothing of what was let go of") {
+    harness h;
+    const int a = h.send("a", cancellable), b = h.send("b");
+    h.open();
+    CHECK(h.write_payloads() == "a b");
+    h.cancel(a);
+    CHECK(h.aborted(a, outcome::maybe_persisted));
+    CHECK(h.pub.numbers().snapshot().pending_messages == 2);
+    h.pub.end(failure{errc::aborted, nullptr});
+    h.deliver();
+    CHECK(h.aborted(b, outcome::maybe_persisted));
+    CHECK(h.pub.numbers().snapshot().pending_messages == 0);
+    CHECK(h.pub.numbers().snapshot().pending_bytes == 0);
+}
+
 TEST_CASE("cancel: before it is drained it is withdrawn") {
     harness h;
     h.open();

@@ -298,6 +298,9 @@ inline void publisher::end_all(const failure& why) {
 inline void publisher::end(const failure& why) {
     ended_ = why;
     end_all(why);
+    for (std::uint64_t c = window_.oldest(); c != window_.next(); ++c)
+        if (window_.find(c)) window_.release(c); // nobody waits for tombstones any more
+    refresh();
     finish_openers(why);
 }
 
