@@ -252,6 +252,9 @@ private:
     bool alone_ = false;        ///< this socket was opened with the proxy's batching off
     std::uint64_t old_end_ = 0; ///< the contexts below it were there before this socket
     bool answered_ = false;
+    /// This socket has stored a message under its number. The name is the proxy's producer's alone, so what is dropped
+    /// behind that was stored too: the proxy has sent it again itself, to a broker that it had lost meanwhile.
+    bool proven_ = false;
     std::uint64_t stuck_ = all_sure; ///< the oldest context, found without a waiter
     instant stuck_since_{};          ///< when it was found so
 

@@ -26,7 +26,7 @@ inline void publisher::opened(web::bytes_view upgrade_surplus) {
     old_end_ = window_.next();
     holding_ = false;
     unsure_from_ = all_sure;
-    answered_ = false;
+    answered_ = proven_ = false;
     last_cause_ = timeout_ = ack_timeout_ = failure{};
     numbers_.connections.add();
     finish_openers({});
@@ -235,6 +235,7 @@ inline bool publisher::persisted(const pulsar::acknowledgement& ack, instant now
 inline void publisher::stored(window::slot& s, const pulsar::acknowledgement& ack, outcome o, instant now) {
     static const failure none;
     answered_ = true;
+    proven_ = proven_ || (o == outcome::persisted && ack.context < unsure_from_);
     const std::int64_t number = number_of(ack.context);
     if (number > last_sequence_id_.load(std::memory_order_relaxed))
         last_sequence_id_.store(number, std::memory_order_relaxed);
@@ -276,7 +277,7 @@ inline failure publisher::acknowledged(const pulsar::acknowledgement& ack, insta
         const bool first_time = s->attempts == 1 && !options_.initial_sequence_id;
         if (ack.context > unsure_from_)
             refusal = make_failure(errc::rejected, "behind a refused message: taken for a repeat by the broker");
-        else if (options_.deduplicate && first_time)
+        else if (options_.deduplicate && first_time && !proven_)
             refusal = make_failure(errc::sequence_in_use, "dropped by the broker as a repeat of number " +
                                                               std::to_string(number_of(ack.context)));
         if (refusal) result = first_time ? outcome::rejected : outcome::maybe_persisted;
