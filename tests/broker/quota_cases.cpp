@@ -106,7 +106,6 @@ void refused_producer_with(target& server, bool deduplicate) {
     server.note = std::to_string(refused) + " refused, " + std::to_string(there - stored - 1) + " of them stored";
 }
 void refused_producer(target& server) { refused_producer_with(server, false); }
-void refused_producer_deduplicated(target& server) { refused_producer_with(server, true); }
 
 /// A new producer's upgrade is not answered for 80 seconds. It is left sooner, and asked for again until it opens.
 void hanging_upgrade_with(target& server, bool deduplicate) {
@@ -144,7 +143,6 @@ void hanging_upgrade_with(target& server, bool deduplicate) {
     run(body, 150s);
 }
 void hanging_upgrade(target& server) { hanging_upgrade_with(server, false); }
-void hanging_upgrade_deduplicated(target& server) { hanging_upgrade_with(server, true); }
 
 asio::awaitable<bool> within(asio::any_io_executor executor, std::chrono::milliseconds time,
                              std::function<bool()> holds) {
@@ -260,9 +258,7 @@ std::vector<test_case> quota_cases() {
     return {
         {"producer_exception", refused},
         {"producer_exception for a producer", refused_producer},
-        {"producer_exception for a producer, deduplicated", refused_producer_deduplicated},
         {"producer_exception for a new producer: its upgrade is left, and tried again", hanging_upgrade},
-        {"producer_exception for a new producer, deduplicated", hanging_upgrade_deduplicated},
         {"producer_request_hold", held},
         {"producer_request_hold for a producer: none lost, order kept", held_producer},
         {"producer_request_hold for a producer, deduplicated: exactly once", held_producer_deduplicated},
