@@ -38,6 +38,7 @@ struct sender {
           between(proxy_of(server)),
           config(server.config()) {
         config.url = between.url();
+        keep_messages(server, topic);
         options.deduplicate = deduplicate;
         if (deduplicate) options.producer_name = "once";
         options.batching_enabled = batching;

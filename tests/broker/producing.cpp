@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 // What most cases do: send, and compare with what is stored.
 #include "producing.hpp"
+#include "receiving.hpp"
 
 #include <algorithm>
 #include <charconv>
@@ -89,6 +90,8 @@ std::vector<sluice::result> send_and_compare(target& server, const std::string& 
     return results;
 }
 
+void keep_messages(const target& server, const std::string& topic) { raw_consumer(server, topic, {}, "kept").leave(); }
+
 std::size_t check_none_lost(const std::vector<sluice::result>& results, const std::vector<seen_message>& stored) {
     using position = sluice::message_id::position;
     std::vector<std::vector<position>> copies(results.size());
@@ -124,7 +127,7 @@ void check_exactly_once(const std::vector<sluice::result>& results, const std::v
 
 asio::awaitable<void> until(asio::any_io_executor executor, std::string what, std::function<bool()> holds) {
     asio::steady_timer timer(executor);
-    const auto patience = std::chrono::steady_clock::now() + std::chrono::minutes(1);
+    const auto patience = std::chrono::steady_clock::now() + std::chrono::minutes(3);
     while (!holds()) {
         check(std::chrono::steady_clock::now() < patience, "never: " + what);
         timer.expires_after(std::chrono::milliseconds(5));

@@ -46,6 +46,9 @@ std::vector<sluice::result> send_and_compare(target& server, const std::string& 
                                              sluice::producer_options options = {},
                                              sluice::compression_type compression = sluice::compression_type::none);
 
+/// Makes a subscription: without one, a topic that is opened again forgets what it held.
+void keep_messages(const target& server, const std::string& topic);
+
 /// Of messages whose payloads are their numbers: all have succeeded, each is stored, the first copies in order, and
 /// each receipt tells where a copy is. Returns how many copies are stored beside the first ones.
 std::size_t check_none_lost(const std::vector<sluice::result>& results, const std::vector<seen_message>& stored);
@@ -53,7 +56,7 @@ std::size_t check_none_lost(const std::vector<sluice::result>& results, const st
 /// The same, and nothing is stored twice.
 void check_exactly_once(const std::vector<sluice::result>& results, const std::vector<seen_message>& stored);
 
-/// Polls until it is so, for at most a minute.
+/// Polls until it is so, for at most three minutes.
 asio::awaitable<void> until(asio::any_io_executor executor, std::string what, std::function<bool()> holds);
 
 /// A whole number of bytes, different ones in each message, and incompressible.

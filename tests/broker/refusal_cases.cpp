@@ -264,6 +264,7 @@ void unloaded_with(target& server, bool deduplicate) {
     constexpr std::size_t count = 4'000;
     const place at(server, deduplicate);
     std::vector<sluice::result> results(count);
+    keep_messages(server, at.topic);
     run([&](asio::any_io_executor executor) -> asio::awaitable<void> {
         any_producer producer = make_producer(executor, server, at.topic, at.options);
         for (std::size_t i = 0; i < count; ++i) {

@@ -78,6 +78,26 @@ TEST_CASE("deduplicate: a repeat is a success on a resend, an error at the first
     CHECK(h.pub.numbers().snapshot().failed == 1);
 }
 
+// A topic is unloaded, or a broker restarts: the proxy sends again what it has in flight, which the broker had stored.
+TEST_CASE("deduplicate: a repeat behind what this socket has stored is the proxy's own: a success") {
+    once_harness h;
+    const ids sent = h.send_many(4);
+    h.open();
+    h.write_all();
+    h.ack(0);
+    CHECK(!h.say(repeat_text(1)));
+    CHECK(!h.say(repeat_text(2)));
+    h.ack(3);
+    CHECK(h.is(sent[1], {}, outcome::duplicate));
+    CHECK(h.is(sent[2], {}, outcome::duplicate));
+    CHECK(h.persisted(sent[3]));
+    h.reopen(); // of another socket nothing is known yet
+    const int next = h.send("next");
+    h.write_all();
+    CHECK(!h.say(repeat_text(4)));
+    CHECK(h.is(next, errc::sequence_in_use, outcome::rejected));
+}
+
 TEST_CASE("deduplicate: with the user's own first number a repeat is what was asked for") {
     producer_options o = once();
     o.initial_sequence_id = first - 1;
