@@ -195,7 +195,6 @@ void held_producer_with(target& server, bool deduplicate) {
         server.note = std::to_string(check_none_lost(results, stored)) + " repeats stored";
 }
 void held_producer(target& server) { held_producer_with(server, false); }
-void held_producer_deduplicated(target& server) { held_producer_with(server, true); }
 
 void held(target& server) {
     const std::string topic = full_topic(server, "producer_request_hold");
@@ -261,7 +260,6 @@ std::vector<test_case> quota_cases() {
         {"producer_exception for a new producer: its upgrade is left, and tried again", hanging_upgrade},
         {"producer_request_hold", held},
         {"producer_request_hold for a producer: none lost, order kept", held_producer},
-        {"producer_request_hold for a producer, deduplicated: exactly once", held_producer_deduplicated},
         {"producer_request_hold, past sendTimeoutMillis", held_too_long},
         {"consumer_backlog_eviction", evicted},
     };
