@@ -13,8 +13,8 @@ using namespace std::chrono_literals;
 constexpr std::size_t quota_bytes = 20'000;
 
 /// A topic in a namespace with a quota, and a subscription that nobody reads.
-std::string full_topic(target& server, const std::string& policy, bool deduplicate = false) {
-    const std::string ns = server.new_namespace(deduplicate);
+std::string full_topic(target& server, const std::string& policy) {
+    const std::string ns = server.new_namespace(false);
     server.expect_done("POST", "/namespaces/" + ns + "/backlogQuota",
                        R"({"limitSize":)" + std::to_string(quota_bytes) + R"(,"limitTime":-1,"policy":")" + policy +
                            R"("})");
@@ -49,11 +49,9 @@ void refused(target& server) {
     wait_until("there is room again", [&] { return without_name(answer = socket.ask(large)) == ok(); });
 }
 
-/// `deduplicate` or not. A producer that is to be left hanging does not wait long.
-sluice::producer_options patient(bool deduplicate) {
+/// A producer that is to be left hanging does not wait long.
+sluice::producer_options patient() {
     sluice::producer_options options;
-    options.deduplicate = deduplicate;
-    if (deduplicate) options.producer_name = "once";
     // Each upgrade that is left holds a thread of the proxy for 80 seconds: few of them are enough.
     options.connect_timeout = 3s;
     options.reconnect = {1s, 2s, 2.0};
@@ -71,7 +69,8 @@ asio::awaitable<std::size_t> fill(any_producer& producer) {
         const sluice::result r = co_await outcome_of(producer, large_message);
         if (r.ec) {
             check(r.ec == sluice::errc::quota_exceeded, "full: " + r.ec.message());
-            check(r.value.outcome == sluice::outcome::rejected, "outcome: " + std::string(to_string(r.value.outcome)));
+            check(r.value.outcome == sluice::outcome::maybe_persisted,
+                  "outcome: " + std::string(to_string(r.value.outcome)));
             co_return stored;
         }
         check(std::chrono::steady_clock::now() < patience, "it is never full");
@@ -79,13 +78,12 @@ asio::awaitable<std::size_t> fill(any_producer& producer) {
     }
 }
 
-/// The library tells it as such, and goes on by itself: over the same socket, or with deduplication over another one,
-/// for nobody has said whether the refusal took a number.
-void refused_producer_with(target& server, bool deduplicate) {
-    const std::string topic = full_topic(server, "producer_exception", deduplicate);
+/// The library tells it as such, and goes on by itself, over the same socket.
+void refused_producer(target& server) {
+    const std::string topic = full_topic(server, "producer_exception");
     std::size_t stored = 0, refused = 1;
     const auto body = [&](asio::any_io_executor executor) -> asio::awaitable<void> {
-        any_producer producer = make_producer(executor, server, topic, patient(deduplicate));
+        any_producer producer = make_producer(executor, server, topic, patient());
         stored = co_await fill(producer);
         make_room(server, topic);
         const auto patience = std::chrono::steady_clock::now() + 20s;
@@ -93,9 +91,11 @@ void refused_producer_with(target& server, bool deduplicate) {
         for (;; ++refused) {
             r = co_await outcome_of(producer, large_message);
             if (r.ec != sluice::errc::quota_exceeded || std::chrono::steady_clock::now() > patience) break;
+            check(r.value.outcome == sluice::outcome::rejected,
+                  "still full: " + std::string(to_string(r.value.outcome)));
         }
         check(!r.ec, "with room: " + r.ec.message() + " " + r.value.details().text);
-        check(deduplicate == (producer.stats().connections > 1), "sockets");
+        check_same(producer.stats().connections, 1, "sockets");
         co_await producer.close();
     };
     run(body, 150s);
@@ -105,11 +105,10 @@ void refused_producer_with(target& server, bool deduplicate) {
           "stored: " + std::to_string(there) + " of " + std::to_string(stored + 1));
     server.note = std::to_string(refused) + " refused, " + std::to_string(there - stored - 1) + " of them stored";
 }
-void refused_producer(target& server) { refused_producer_with(server, false); }
 
 /// A new producer's upgrade is not answered for 80 seconds. It is left sooner, and asked for again until it opens.
-void hanging_upgrade_with(target& server, bool deduplicate) {
-    const std::string topic = full_topic(server, "producer_exception", deduplicate);
+void hanging_upgrade(target& server) {
+    const std::string topic = full_topic(server, "producer_exception");
     const bool answers = server.differs(server_kind::gateway, "an upgrade is refused at once, not after 80 seconds");
     const auto expected = answers ? sluice::errc::quota_exceeded : sluice::errc::connect_timeout;
     const auto body = [&](asio::any_io_executor executor) -> asio::awaitable<void> {
@@ -122,7 +121,7 @@ void hanging_upgrade_with(target& server, bool deduplicate) {
             attempts.push_back(f);
         };
         any_producer producer =
-            make_producer(executor, server, topic, patient(deduplicate), sluice::compression_type::none, observer);
+            make_producer(executor, server, topic, patient(), sluice::compression_type::none, observer);
         sluice::result r;
         bool done = false;
         sluice::message m("at last");
@@ -142,7 +141,6 @@ void hanging_upgrade_with(target& server, bool deduplicate) {
     };
     run(body, 150s);
 }
-void hanging_upgrade(target& server) { hanging_upgrade_with(server, false); }
 
 asio::awaitable<bool> within(asio::any_io_executor executor, std::chrono::milliseconds time,
                              std::function<bool()> holds) {
@@ -157,11 +155,11 @@ asio::awaitable<bool> within(asio::any_io_executor executor, std::chrono::millis
 
 /// Messages wait, and the oldest goes first. The broker drops its producers once there is room; whose client, in the
 /// proxy, sends again what may have been stored already.
-void held_producer_with(target& server, bool deduplicate) {
-    const std::string topic = full_topic(server, "producer_request_hold", deduplicate);
+void held_producer(target& server) {
+    const std::string topic = full_topic(server, "producer_request_hold");
     std::vector<sluice::result> results;
     run([&](asio::any_io_executor executor) -> asio::awaitable<void> {
-        any_producer producer = make_producer(executor, server, topic, patient(deduplicate));
+        any_producer producer = make_producer(executor, server, topic, patient());
         std::size_t answered = 0;
         const auto send = [&](std::size_t more) {
             const std::size_t i = results.size();
@@ -189,12 +187,8 @@ void held_producer_with(target& server, bool deduplicate) {
         co_await producer.close();
     });
     const std::vector<seen_message> stored = server.read_back(topic);
-    if (deduplicate)
-        check_exactly_once(results, stored);
-    else
-        server.note = std::to_string(check_none_lost(results, stored)) + " repeats stored";
+    server.note = std::to_string(check_none_lost(results, stored)) + " repeats stored";
 }
-void held_producer(target& server) { held_producer_with(server, false); }
 
 void held(target& server) {
     const std::string topic = full_topic(server, "producer_request_hold");

@@ -255,6 +255,9 @@ private:
     /// `deduplicate`: the message of this context was refused, and may or may not have taken a number: those of the
     /// messages behind it on this socket are ours or lower.
     std::uint64_t unsure_from_ = all_sure;
+    /// A quota is full, as a refusal has said: what was encoded before that (the contexts below) may be stored all the
+    /// same, for a broker drops its producers with what they have in flight. What is sent behind it is not.
+    std::uint64_t full_from_ = all_sure;
     bool alone_ = false;        ///< this socket was opened with the proxy's batching off
     std::uint64_t old_end_ = 0; ///< the contexts below it were there before this socket
     bool answered_ = false;
