@@ -95,7 +95,7 @@ void refused_producer(target& server) {
                   "still full: " + std::string(to_string(r.value.outcome)));
         }
         check(!r.ec, "with room: " + r.ec.message() + " " + r.value.details().text);
-        check_same(producer.stats().connections, 1, "sockets");
+        check_same(producer.stats().connections, 1u, "sockets");
         co_await producer.close();
     };
     run(body, 150s);
