@@ -68,7 +68,7 @@ part_compile() {
 }
 
 part_compression() {
-    echo "compression: there is none on the socket yet (neither permessage-deflate nor packed messages)" >&2
+    echo "compression: not measured yet" >&2
 }
 
 # A broker is slower than any of the clients, and what it does varies more than what the sink does.

@@ -80,15 +80,17 @@ enum class errc {
     invalid_json,
 };
 
-/// What to do about it: `if (ec == sluice::condition::retryable)`. Whether a message was stored is not in its code but
-/// in its `outcome`.
+/// What to do about it: `if (ec == sluice::condition::retryable)`. What became of a message is told by its `outcome`;
+/// a code tells it where it can have only one.
 enum class condition {
     retryable = 1,  ///< the same call may succeed later, and is not known to have had an effect
     fatal,          ///< it will fail again until somebody changes something
     authentication, ///< the credential is missing, wrong or not allowed
     quota,          ///< throttled, or a quota is full
     timeout,        ///< a clock ran out
-    too_large       ///< the message or the answer is over a limit
+    too_large,      ///< the message or the answer is over a limit
+    not_sent,       ///< not a byte of the message was written
+    maybe_persisted ///< the message was written, and may be stored
 };
 
 /// What became of a message.
@@ -181,6 +183,12 @@ constexpr bool belongs(errc e, condition c) noexcept {
     case condition::too_large:
         return e == errc::too_large || e == errc::message_too_big || e == errc::http_too_large ||
                e == errc::output_limit;
+    case condition::not_sent:
+        return e == errc::invalid_option || e == errc::invalid_url || e == errc::plaintext_refused ||
+               e == errc::invalid_credentials || e == errc::invalid_name || e == errc::invalid_message ||
+               e == errc::send_timeout || e == errc::queue_full || e == errc::dropped;
+    case condition::maybe_persisted:
+        return e == errc::ack_timeout || e == errc::connection_lost || e == errc::quota_exceeded;
     case condition::fatal:
         return e == errc::invalid_option || e == errc::invalid_url || e == errc::plaintext_refused ||
                e == errc::invalid_credentials || e == errc::invalid_name || e == errc::invalid_message ||
@@ -216,6 +224,8 @@ public:
         case condition::quota: return "quota";
         case condition::timeout: return "timeout";
         case condition::too_large: return "too large";
+        case condition::not_sent: return "not sent";
+        case condition::maybe_persisted: return "maybe persisted";
         }
         return "unknown condition";
     }

@@ -112,8 +112,8 @@ public:
     const executor_type& get_executor() const noexcept { return executor_; }
 
     /// Opens the socket. Optional: the first send does it. Signature `void(std::error_code)`. Completes when the socket
-    /// is open; with the cause if it never will be; with `errc::connect_timeout` after `send_timeout`. Not cancellable
-    /// by itself: `close` or the destructor end it.
+    /// is open; with the cause if it never will be; with `errc::connect_timeout` after `send_timeout`. Cancellation
+    /// (every type) ends the wait with `operation_aborted`; the socket is opened all the same.
     awaitable<void> open() { return mark<true>(core::node_kind::open, awaitable_token()); }
     template <class Token = default_token>
     auto async_open(Token&& token = Token()) {
@@ -190,20 +190,18 @@ public:
     /// waits, from any thread.
     template <result_function OnResult = io::no_result>
     [[nodiscard]] bool try_push(message m, OnResult on_result = {}) {
-        if (!has_room(message_view(m))) return false;
-        submit_counted(driver_->make_push(std::move(m), std::move(on_result)));
-        return true;
+        const std::size_t bytes = m.payload.size();
+        return try_push_counted(bytes, std::move(m), std::move(on_result));
     }
     template <io::copied_message M, result_function OnResult = io::no_result>
     [[nodiscard]] bool try_push(M&& m, OnResult on_result = {}) {
         const message_view view(m);
-        if (!has_room(view)) return false;
-        submit_counted(driver_->make_push(view, std::move(on_result)));
-        return true;
+        return try_push_counted(view.payload().size(), view, std::move(on_result));
     }
 
     /// Completes when everything that was sent before it has completed, with success or not. Signature
-    /// `void(std::error_code)`. Never fails for a message's failure. Not cancellable: messages end at their time-outs.
+    /// `void(std::error_code)`. Never fails for a message's failure. Cancellation (every type)
+    /// ends the wait with `operation_aborted`; the messages go on.
     awaitable<void> flush() { return mark<true>(core::node_kind::flush, awaitable_token()); }
     template <class Token = default_token>
     auto async_flush(Token&& token = Token()) {
@@ -213,7 +211,7 @@ public:
     /// Takes no more messages, waits for what was sent (at most `close_timeout`), closes the socket after the last
     /// acknowledgement, completes. Signature `void(std::error_code)`; an error tells that messages sent before it were
     /// not acknowledged: how many, why the first, and, as its outcome, whether one may be stored. Closing again is a
-    /// success.
+    /// success. Cancellation (every type) ends the wait with `operation_aborted`; the producer closes all the same.
     awaitable<void> close() { return mark<true>(core::node_kind::close, awaitable_token()); }
     template <class Token = default_token>
     auto async_close(Token&& token = Token()) {
@@ -243,7 +241,20 @@ private:
         co_await asio::async_initiate<const awaitable_token, void(std::exception_ptr)>(
             io::initiate_push<driver_type, true>{{driver_.get()}}, awaitable_token(), std::move(m));
     }
-    bool has_room(const message_view& m) { return driver_->takes_messages() && driver_->publisher().reserve(m); }
+    /// `m` has a payload of so many bytes.
+    template <class M, class OnResult>
+    bool try_push_counted(std::size_t bytes, M&& m, OnResult&& on_result) {
+        if (!driver_->takes_messages() || !driver_->publisher().reserve(bytes)) return false;
+        core::send_node* node = nullptr;
+        try {
+            node = driver_->make_push(std::forward<M>(m), std::forward<OnResult>(on_result));
+        } catch (...) {
+            driver_->publisher().give_back(bytes);
+            throw;
+        }
+        submit_counted(node);
+        return true;
+    }
     /// A message that `reserve` has counted in.
     void submit_counted(core::send_node* node) {
         node->counted = true;

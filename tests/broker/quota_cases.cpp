@@ -91,7 +91,7 @@ void refused_producer(target& server) {
         for (;; ++refused) {
             r = co_await outcome_of(producer, large_message);
             if (r.ec != sluice::errc::quota_exceeded || std::chrono::steady_clock::now() > patience) break;
-            check(r.value.outcome == sluice::outcome::rejected,
+            check(r.value.outcome == sluice::outcome::maybe_persisted,
                   "still full: " + std::string(to_string(r.value.outcome)));
         }
         check(!r.ec, "with room: " + r.ec.message() + " " + r.value.details().text);
@@ -186,6 +186,7 @@ void held_producer(target& server) {
         co_await until(executor, "all are answered", all);
         co_await producer.close();
     });
+    make_room(server, topic); // what was sent again may have filled it: reading back says where it ends
     const std::vector<seen_message> stored = server.read_back(topic);
     server.note = std::to_string(check_none_lost(results, stored)) + " repeats stored";
 }

@@ -112,26 +112,6 @@ TEST_CASE("answers: what each refusal means without deduplicate") {
     }
 }
 
-// A broker whose quota is full drops its producers, and the proxy refuses what was on its way, stored or not.
-TEST_CASE("answers: a full quota: what was in flight when it was told may be stored, what is sent behind it is not") {
-    constexpr const char* full = "ProducerBlockedQuotaExceededException";
-    three h;
-    CHECK(!h.refuse(0, full));
-    CHECK(!h.refuse(1, full));
-    CHECK(h.is(h.sent[1], errc::quota_exceeded, outcome::maybe_persisted));
-    const ids behind = h.send_many(2);
-    h.write_all();
-    CHECK(!h.refuse(2, full));
-    CHECK(h.is(h.sent[2], errc::quota_exceeded, outcome::maybe_persisted));
-    CHECK(!h.refuse(3, full));
-    CHECK(h.is(behind[0], errc::quota_exceeded, outcome::rejected));
-    h.ack(4); // there is room
-    const ids again = h.send_many(1);
-    h.write_all();
-    CHECK(!h.refuse(5, full)); // and none again
-    CHECK(h.is(again[0], errc::quota_exceeded, outcome::maybe_persisted));
-}
-
 TEST_CASE("answers: other codes with a context reject their message") {
     for (const int code : {3, 7, 9}) {
         three h;

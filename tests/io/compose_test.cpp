@@ -127,6 +127,48 @@ TEST_CASE("parallel_group: a timer that wins withdraws a send that is not yet wr
     CHECK(f.server.payloads == std::vector<std::string>{"alive"});
 }
 
+// An open, a flush and a close wait for the producer: what is cancelled is the wait.
+TEST_CASE("open, flush and close: a cancellation of any type ends the wait, and nothing else") {
+    for (const auto type :
+         {asio::cancellation_type::terminal, asio::cancellation_type::partial, asio::cancellation_type::total}) {
+        fixture f;
+        asio::cancellation_signal signal;
+        const auto cancelled = [&](auto start) {
+            done wait;
+            start(asio::bind_cancellation_slot(signal.slot(), wait));
+            run_ready(f.context);
+            CHECK_FALSE(wait.called());
+            signal.emit(type);
+            signal.emit(type); // finds nothing more
+            run_until(f.context, [&] { return wait.called(); });
+            CHECK(wait.calls() == 1);
+            CHECK(wait.error() == asio::error::operation_aborted);
+        };
+        sluice::client nowhere(f.context.get_executor(), {.url = "ws://127.0.0.1:1"});
+        {
+            sluice::producer_options patient = impatient();
+            patient.send_timeout = 0ms;
+            sluice::producer unconnected(nowhere, "orders", patient);
+            cancelled([&](auto token) { unconnected.async_open(std::move(token)); });
+            run_ready(f.context);
+        }
+        sent first;
+        f.producer->async_send("first", first);
+        f.wait_for_frames(1);
+        cancelled([&](auto token) { f.producer->async_flush(std::move(token)); });
+        CHECK_FALSE(first.called());
+        cancelled([&](auto token) { f.producer->async_close(std::move(token)); });
+        CHECK(f.producer->state() == sluice::producer_state::draining);
+        f.server.acknowledge(f.context, 1);
+        run_until(f.context, [&] { return f.producer->state() == sluice::producer_state::closed; });
+        CHECK_FALSE(first.error());
+        done again;
+        f.producer->async_close(again);
+        run_until(f.context, [&] { return again.called(); });
+        CHECK_FALSE(again.error());
+    }
+}
+
 #if __has_include(<asio/cancel_after.hpp>)
 
 TEST_CASE("cancel_after: a send that is not answered in time is let go of, an answered one is not") {

@@ -360,15 +360,15 @@ TEST_CASE("a full quota: messages are refused until there is room, and no produc
     const sluice::error e = f.error_of_send("b");
     CHECK(e.code() == sluice::errc::quota_exceeded);
     CHECK(e.code() == sluice::condition::quota);
-    CHECK(e.outcome() == sluice::outcome::maybe_persisted); // in flight when the broker dropped its producers
-    CHECK(f.error_of_send("b, again").outcome() == sluice::outcome::rejected);
+    CHECK(e.code() == sluice::condition::maybe_persisted);
+    CHECK(e.outcome() == sluice::outcome::maybe_persisted); // a real broker may have stored it all the same
     CHECK(contains(e.what(), "The backlog quota of the topic persistent://demo/c8global._system/c8globals.orders"));
-    CHECK(full.met() == 2);
+    CHECK(full.met() == 1);
 
     sluice::producer second(f.client, "orders", impatient());
     done opened;
     second.async_open(opened);
-    run_until(f.w.context, [&] { return full.met() == 3; });
+    run_until(f.w.context, [&] { return full.met() == 2; });
     run_ready(f.w.context);
     CHECK_FALSE(opened.called());
     CHECK(second.state() == sluice::producer_state::connecting);

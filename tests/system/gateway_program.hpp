@@ -377,8 +377,7 @@ private:
         const bool ended =
             state == sluice::producer_state::closed || (day_.fatal && state == sluice::producer_state::failed);
         if (!ended) broke("the producer's state is ", to_string(state));
-        // What was given up keeps its place, as long as its answer may come.
-        if (failed == 0 && s.pending_messages + s.pending_bytes + s.waiting_messages != 0)
+        if (s.pending_messages + s.pending_bytes + s.waiting_messages != 0)
             broke(s.pending_messages, " messages and ", s.pending_bytes, " bytes are pending for ever");
         if (s.persisted + s.duplicates + failed != messages_.size() || (!day_.fatal && s.failed != failed))
             broke("stats: ", s.persisted, " persisted, ", s.duplicates, " duplicates, ", s.failed, " failed");

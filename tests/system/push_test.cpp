@@ -133,3 +133,29 @@ TEST_CASE("a result function of any size gets its message's result") {
     f.close();
     CHECK(calls == 1);
 }
+
+TEST_CASE("a try_push that throws gives its room back") {
+    struct fragile {
+        bool throws = true;
+        explicit fragile(bool t) : throws(t) {}
+        fragile(const fragile& other) = default;
+        fragile(fragile&& other) : throws(other.throws) {
+            if (throws) throw std::bad_alloc();
+        }
+        void operator()(std::error_code, const sluice::receipt&) const {}
+    };
+    fixture f;
+    sluice::producer_options two = impatient();
+    two.max_pending_messages = 2;
+    f.producer = std::make_unique<sluice::producer>(f.client, "pushed", two);
+    const fragile broken(true);
+    for (int i = 0; i < 3; ++i) {
+        CHECK_THROWS_AS(static_cast<void>(f.producer->try_push("copied", broken)), std::bad_alloc);
+        CHECK_THROWS_AS(static_cast<void>(f.producer->try_push(sluice::message("moved"), broken)), std::bad_alloc);
+    }
+    CHECK(f.producer->try_push("one"));
+    CHECK(f.producer->try_push("two"));
+    CHECK_FALSE(f.producer->try_push("three"));
+    f.close();
+    CHECK(f.stored() == std::vector<std::string>{"one", "two"});
+}

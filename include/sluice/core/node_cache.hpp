@@ -11,16 +11,16 @@ namespace sluice {
 inline namespace v1 {
 namespace core {
 
-/// Blocks of one size, in a list with one atomic head. Any thread may take and give.
+/// Blocks of one size, at most `most` of them. Any thread may take and give.
 ///
-/// Who takes a block takes the whole list, keeps its first block and puts the rest back. So no thread ever reads a
-/// block that another one may hold: the race in which a head comes back with another successor cannot occur. Another
-/// thread that finds the list taken asks the system for memory, which joins the list in the end. (One thread that
-/// pushes and completes pays three atomic steps a message; two calls of malloc and free took four times as long.)
+/// Nobody waits: who finds another thread inside goes to the system instead, and so does who finds it empty, or full.
+/// (A list that is taken whole and put back by atomic steps alone was slower, and grew without bound: whoever came
+/// while it was taken brought a block more.)
 class node_cache {
 public:
     static constexpr std::size_t block_size = 640;
     static constexpr std::size_t alignment = __STDCPP_DEFAULT_NEW_ALIGNMENT__;
+    static constexpr std::size_t most = 1024;
 
     node_cache() noexcept = default;
     node_cache(const node_cache&) = delete;
@@ -28,19 +28,36 @@ public:
     ~node_cache() { shrink(); }
 
     void* allocate() {
-        block* const mine = free_.exchange(nullptr, std::memory_order_acquire);
-        if (!mine) return ::operator new(block_size);
-        if (mine->next) put_back(mine->next);
-        return mine;
+        if (enter()) {
+            block* const b = free_;
+            if (b) {
+                free_ = b->next;
+                --kept_;
+            }
+            leave();
+            if (b) return b;
+        }
+        return ::operator new(block_size);
     }
     void deallocate(void* memory) noexcept {
-        block* const b = ::new (memory) block{free_.load(std::memory_order_relaxed)};
-        while (!free_.compare_exchange_weak(b->next, b, std::memory_order_release, std::memory_order_relaxed)) {}
+        if (enter()) {
+            const bool keep = kept_ < most;
+            if (keep) {
+                free_ = ::new (memory) block{free_};
+                ++kept_;
+            }
+            leave();
+            if (keep) return;
+        }
+        ::operator delete(memory);
     }
-    /// Gives everything back to the system.
+    /// Gives everything back to the system, if no other thread is inside.
     void shrink() noexcept {
-        for (block* b = free_.exchange(nullptr, std::memory_order_acquire); b != nullptr;)
-            ::operator delete(std::exchange(b, b->next));
+        if (!enter()) return;
+        block* b = std::exchange(free_, nullptr);
+        kept_ = 0;
+        leave();
+        while (b) ::operator delete(std::exchange(b, b->next));
     }
 
 private:
@@ -48,20 +65,14 @@ private:
         block* next;
     };
 
-    void put_back(block* chain) noexcept {
-        block* none = nullptr;
-        while (!free_.compare_exchange_strong(none, chain, std::memory_order_release, std::memory_order_relaxed)) {
-            // Given since: a few, which go in front.
-            block* const given = free_.exchange(nullptr, std::memory_order_acquire);
-            none = nullptr;
-            if (!given) continue;
-            block* last = given;
-            while (last->next) last = last->next;
-            last->next = std::exchange(chain, given);
-        }
+    bool enter() noexcept {
+        return !inside_.load(std::memory_order_relaxed) && !inside_.exchange(true, std::memory_order_acquire);
     }
+    void leave() noexcept { inside_.store(false, std::memory_order_release); }
 
-    std::atomic<block*> free_{nullptr};
+    std::atomic<bool> inside_{false};
+    block* free_ = nullptr;
+    std::size_t kept_ = 0;
 };
 
 } // namespace core

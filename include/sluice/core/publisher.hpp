@@ -55,11 +55,12 @@ public:
     accumulator::pushed submit(node* first, node* last) noexcept { return submitted_.push(first, last); }
     accumulator::pushed submit(node* n) noexcept { return submitted_.push(n); }
     /// Counts a message in, or says that there is no room. A node that was counted in has `counted` set.
-    bool reserve(const message_view& m) noexcept {
-        const std::size_t bytes = m.payload().size();
+    bool reserve(const message_view& m) noexcept { return reserve(m.payload().size()); }
+    bool reserve(std::size_t bytes) noexcept {
         return admission_.reserve(bytes, !options_.budget || options_.budget->has(bytes));
     }
-    void give_back(const message_view& m) noexcept { admission_.give_back(m.payload().size()); }
+    void give_back(const message_view& m) noexcept { give_back(m.payload().size()); }
+    void give_back(std::size_t bytes) noexcept { admission_.give_back(bytes); }
     /// Base64 of a plain payload, and an empty message's JSON, are far below the limit.
     bool fits_for_certain(const message_view& m) const noexcept {
         return !m.has_key() && !m.attributes() && m.payload().size() < options_.max_frame_bytes / 2 - 64;
@@ -140,6 +141,8 @@ public:
     bool awaits_cancels() const noexcept { return limbo_ != 0; }
     /// Ends a push that still waits for room, with `errc::aborted`.
     void cancel_push(std::uint64_t ticket);
+    /// The same for the wait of an open, a flush or a close. A close that nobody waits for goes on.
+    void cancel_marker(std::uint64_t ticket);
 
     /// Nothing is accepted any more; everything left ends with `why`.
     void end(const failure& why);
@@ -255,9 +258,6 @@ private:
     /// `deduplicate`: the message of this context was refused, and may or may not have taken a number: those of the
     /// messages behind it on this socket are ours or lower.
     std::uint64_t unsure_from_ = all_sure;
-    /// A quota is full, as a refusal has said: what was encoded before that (the contexts below) may be stored all the
-    /// same, for a broker drops its producers with what they have in flight. What is sent behind it is not.
-    std::uint64_t full_from_ = all_sure;
     bool alone_ = false;        ///< this socket was opened with the proxy's batching off
     std::uint64_t old_end_ = 0; ///< the contexts below it were there before this socket
     bool answered_ = false;

@@ -141,6 +141,17 @@ inline void publisher::cancel_push(std::uint64_t ticket) {
     refresh();
 }
 
+inline void publisher::cancel_marker(std::uint64_t ticket) {
+    for (node_list* const l : {&waiting_, &flushes_, &openers_, &closers_})
+        for (node* n = l->front(); n != nullptr; n = n->next) {
+            if (n->kind == node_kind::message || as_marker(n)->ticket != ticket) continue;
+            l->remove(n);
+            as_marker(n)->error = failure{errc::aborted, nullptr};
+            finished_.push_back(n);
+            return;
+        }
+}
+
 inline void publisher::expire(instant now) {
     while (send_node* n = deadlines_.expired(now))
         abandon(n, timed_out(n->stage == send_node::stage_type::waiting ? errc::send_timeout : errc::ack_timeout));

@@ -25,7 +25,7 @@ inline void publisher::opened(web::bytes_view upgrade_surplus, std::unique_ptr<w
     cursor_ = window_.oldest();
     old_end_ = window_.next();
     holding_ = false;
-    unsure_from_ = full_from_ = all_sure;
+    unsure_from_ = all_sure;
     answered_ = proven_ = false;
     last_cause_ = timeout_ = ack_timeout_ = failure{};
     numbers_.connections.add();
@@ -233,8 +233,10 @@ inline failure publisher::end_of_stream(instant now) {
 }
 
 /// What a refusal says of its message: on a resend no more than that this attempt did not store it.
+/// And a broker whose quota is full drops its producers with what they have in flight, some of which is stored.
 inline outcome publisher::outcome_of(errc refusal, std::uint32_t attempts) noexcept {
-    if (refusal == errc::ack_timeout || attempts > 1) return outcome::maybe_persisted;
+    if (refusal == errc::ack_timeout || refusal == errc::quota_exceeded || attempts > 1)
+        return outcome::maybe_persisted;
     return refusal == errc::queue_full ? outcome::not_sent : outcome::rejected;
 }
 
@@ -252,7 +254,6 @@ inline void publisher::stored(window::slot& s, const pulsar::acknowledgement& ac
     static const failure none;
     answered_ = true;
     proven_ = proven_ || (o == outcome::persisted && ack.context < unsure_from_);
-    if (ack.context >= full_from_) full_from_ = all_sure; // there is room again
     const std::int64_t number = number_of(ack.context);
     if (number > last_sequence_id_.load(std::memory_order_relaxed))
         last_sequence_id_.store(number, std::memory_order_relaxed);
@@ -287,10 +288,6 @@ inline failure publisher::acknowledged(const pulsar::acknowledgement& ack, insta
         // An ambiguous answer: with deduplication it is safe to ask again.
         if (e == errc::ack_timeout && options_.deduplicate) return refusal;
         result = outcome_of(e, s->attempts);
-        if (e == errc::quota_exceeded) {
-            full_from_ = std::min(full_from_, cursor_);
-            if (ack.context < full_from_) result = outcome::maybe_persisted;
-        }
         // A terminated topic's socket takes nothing more, though nobody closes it: opening another one tells.
         holding_ = holding_ || options_.deduplicate || e == errc::topic_terminated;
         if (options_.deduplicate) unsure_from_ = std::min(unsure_from_, ack.context);

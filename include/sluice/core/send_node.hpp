@@ -95,7 +95,7 @@ private:
 struct marker_node : node {
     failure error{};
     outcome result = outcome::not_sent; ///< close: of the messages that were lost
-    std::uint64_t ticket = 0;           ///< push: its name for a cancellation
+    std::uint64_t ticket = 0;           ///< its name for a cancellation
     std::uint64_t bound = 0;            ///< flush: every context below it was sent before
     instant deadline = never;
 };

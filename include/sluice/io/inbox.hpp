@@ -78,6 +78,13 @@ public:
             self->settle();
         });
     }
+    void cancel_marker(std::uint64_t ticket) {
+        asio::post(strand_, [self = this->shared_from_this(), ticket] {
+            self->publisher_.drain(io::now<Traits>());
+            self->publisher_.cancel_marker(ticket);
+            self->settle();
+        });
+    }
     /// A message to be taken over: copied, or, where it is given up, as it is.
     template <class M, class OnResult>
     core::send_node* make_push(M&& m, OnResult&& on_result) {
@@ -87,7 +94,7 @@ public:
     held_message<Executor> hold(M&& m, OnResult&& on_result) {
         return {completions_, make_push(std::forward<M>(m), std::forward<OnResult>(on_result))};
     }
-    /// Any number that no other push of this producer has.
+    /// Any number that no other push, open, flush or close of this producer has.
     std::uint64_t new_ticket() noexcept { return tickets_.fetch_add(1, std::memory_order_relaxed); }
 
     failure full_failure() const {

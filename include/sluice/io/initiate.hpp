@@ -118,6 +118,12 @@ struct initiate_marker : initiation<Driver> {
         using op_type = marker_op<std::decay_t<Handler>, typename Driver::executor_type, Throws>;
         op_type* const op =
             op_type::create(std::decay_t<Handler>(std::forward<Handler>(handler)), this->driver->executor(), kind);
+        const std::uint64_t ticket = op->ticket = this->driver->new_ticket();
+        // Weak: the operation may have its result and not yet been called when the producer goes.
+        op->listen([weak = this->driver->weak_from_this(), ticket](asio::cancellation_type type) {
+            if (type == asio::cancellation_type::none) return;
+            if (const auto producer = weak.lock()) producer->cancel_marker(ticket);
+        });
         this->driver->submit(op, op);
     }
 };

@@ -71,6 +71,10 @@ private:
 template <class Bytes, class OnResult>
 class push_node : public core::send_node {
 public:
+    static constexpr bool fits_block() noexcept {
+        return sizeof(push_node) <= core::node_cache::block_size && alignof(push_node) <= core::node_cache::alignment;
+    }
+
     template <class M>
     push_node(core::node_cache& cache, M&& m, OnResult&& on_result)
         : cache_(cache), bytes_(std::forward<M>(m)), on_result_(std::move(on_result)) {
@@ -104,9 +108,6 @@ public:
     }
 
 private:
-    static constexpr bool fits_block() noexcept {
-        return sizeof(push_node) <= core::node_cache::block_size && alignof(push_node) <= core::node_cache::alignment;
-    }
     static void destroy(push_node* n) noexcept {
         if constexpr (!fits_block()) {
             delete n;
@@ -121,6 +122,9 @@ private:
     Bytes bytes_;
     OnResult on_result_;
 };
+
+static_assert(push_node<owned_bytes, no_result>::fits_block() && push_node<copied_bytes, no_result>::fits_block(),
+              "node_cache::block_size is too small");
 
 template <class OnResult>
 core::send_node* make_push(core::node_cache& cache, sluice::message&& m, OnResult&& on_result) {

@@ -4,6 +4,7 @@
 
 #include <sluice/web/http1_message.hpp>
 
+#include <algorithm>
 #include <optional>
 #include <string>
 #include <string_view>
