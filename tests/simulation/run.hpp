@@ -156,7 +156,8 @@ private:
             // A machine is slow, but not for ever: handlers that are ready wait for milliseconds at most.
             if (ready && schedule_.pace != 0 && world_.next_time() > world_.now() + 2ms) continue;
             const bool went_on = world_.step();
-            constexpr std::uint64_t many_steps = 400'000;
+            // Two producers that tick each millisecond while a last message waits its 300 s out take 600,000.
+            constexpr std::uint64_t many_steps = 1'000'000;
             if ((!went_on && !c.run(world_, 1)) || world_.now() > limit || world_.steps() > many_steps) {
                 world_.violated("it does not come to its end: ", history_.open, " operations are open after ",
                                 world_.steps(), " steps, ", (world_.now() - limit + 3h) / 1s, " s");
