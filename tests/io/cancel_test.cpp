@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 // Cancellation of one send in each stage of its way, of other operations, and of all at once.
-#include "system/holding_server.hpp"
-#include "system/world.hpp"
+#include "alive.hpp"
 
 #include <asio/experimental/awaitable_operators.hpp>
 
@@ -31,17 +30,7 @@ struct fixture {
         run_ready(context);
         CHECK(server.payloads.size() == n);
     }
-    /// The producer was not harmed: a message goes through, once all are answered.
-    void check_alive() {
-        sent s;
-        producer->async_send("alive", s);
-        while (!s.called()) {
-            run_until(context, [&] { return s.called() || server.unanswered() != 0; });
-            server.acknowledge(context, server.unanswered());
-        }
-        CHECK_FALSE(s.error());
-        CHECK(producer->stats().pending_messages == 0);
-    }
+    void check_alive() { test::check_alive(context, server, *producer); }
 
     asio::io_context context{};
     holding_server server{context};

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 // Sends under Asio's own compositions, which cancel what they no longer wait for.
-#include "system/holding_server.hpp"
-#include "system/world.hpp"
+#include "alive.hpp"
 
 #include <asio/experimental/parallel_group.hpp>
 #if ASIO_VERSION < 102400
@@ -37,17 +36,7 @@ struct fixture {
     void wait_for_frames(std::size_t n) {
         run_until(context, [&] { return server.payloads.size() >= n; });
     }
-    /// The producer was not harmed.
-    void check_alive() {
-        sent s;
-        producer->async_send("alive", s);
-        while (!s.called()) {
-            run_until(context, [&] { return s.called() || server.unanswered() != 0; });
-            server.acknowledge(context, server.unanswered());
-        }
-        CHECK_FALSE(s.error());
-        CHECK(producer->stats().pending_messages == 0);
-    }
+    void check_alive() { test::check_alive(context, server, *producer); }
 };
 
 /// Two sends in one group, and what became of them.

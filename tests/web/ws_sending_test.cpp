@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
 // What a WebSocket connection sends, the closing handshake, and a client and a server that talk to one another.
-#include "ws_wire.hpp"
+#include "ws_talk.hpp"
 
 #include <array>
-#include <random>
 
 using namespace ws_wire;
 
@@ -207,15 +206,9 @@ TEST_CASE("a peer that pings and does not read gets the newest pong, and costs l
 namespace {
 
 /// One side of a conversation: says what the seed tells it, and remembers what it said and what it heard.
-struct speaker {
-    role who;
-    ws_connection connection;
-    std::mt19937_64& random;
-    lines said{}, heard{};
+struct speaker : talker {
     std::string message{};
     opcode op = opcode::text;
-
-    std::size_t below(std::size_t n) { return static_cast<std::size_t>(random() % n); }
 
     std::string some_text() {
         static constexpr std::array<std::string_view, 5> characters{"a", "\xc3\xa9", "\xe2\x82\xac", "\xf0\x9f\x98\x80",
@@ -253,20 +246,6 @@ struct speaker {
         CHECK(connection.send(opcode::continuation, as_bytes(message)));
         message.clear();
     }
-
-    /// Takes a random piece of what the other has to write.
-    void listen(speaker& other) {
-        const std::size_t n = below(other.connection.output().size() + 1);
-        connection.feed(other.connection.output().first(n));
-        other.connection.consume_output(n);
-        for (;;) {
-            const ws_connection::event e = connection.next();
-            if (e.what == kind::none) break;
-            if (e.what == kind::text) heard.push_back("text " + std::string(as_text(e.data)));
-            if (e.what == kind::binary) heard.push_back("binary " + std::string(as_text(e.data)));
-            if (e.what == kind::error) heard.push_back(to_string(e));
-        }
-    }
 };
 
 } // namespace
@@ -276,8 +255,8 @@ TEST_CASE("a client and a server understand each other") {
         CAPTURE(seed);
         std::mt19937_64 random(seed);
         mask_keys keys(counting_source());
-        speaker client{role::client, ws_connection(role::client, &keys), random};
-        speaker server{role::server, ws_connection(role::server, nullptr), random};
+        speaker client{{ws_connection(role::client, &keys), random}};
+        speaker server{{ws_connection(role::server, nullptr), random}};
         for (int turn = 0; turn < 200; ++turn) {
             speaker& one = client.below(2) == 0 ? client : server;
             if (one.below(2) == 0)
@@ -289,13 +268,6 @@ TEST_CASE("a client and a server understand each other") {
         server.finish();
         if (client.below(3) != 0) client.connection.close(1000, "done");
         if (client.below(3) == 0 || !client.connection.close_sent()) server.connection.close(1001);
-        while (client.connection.current_state() != state::closed ||
-               server.connection.current_state() != state::closed) {
-            client.listen(server);
-            server.listen(client);
-        }
-        CHECK(server.heard == client.said);
-        CHECK(client.heard == server.said);
-        CHECK_FALSE((client.connection.failed() || server.connection.failed()));
+        part(client, server);
     }
 }

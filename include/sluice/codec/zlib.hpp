@@ -3,8 +3,7 @@
 #pragma once
 
 #include <sluice/codec.hpp>
-
-#include <zlib.h>
+#include <sluice/web/zlib_stream.hpp>
 
 #include <algorithm>
 #include <array>
@@ -78,21 +77,8 @@ public:
     }
 
 private:
-    // A z_stream stays where it is: zlib's state points back to it.
-    struct end_deflate {
-        void operator()(z_stream* s) const noexcept {
-            ::deflateEnd(s);
-            delete s;
-        }
-    };
-    struct end_inflate {
-        void operator()(z_stream* s) const noexcept {
-            ::inflateEnd(s);
-            delete s;
-        }
-    };
-    using deflater = std::unique_ptr<z_stream, end_deflate>;
-    using inflater = std::unique_ptr<z_stream, end_inflate>;
+    using deflater = web::deflater;
+    using inflater = web::inflater;
 
     static constexpr std::size_t uint_max = std::numeric_limits<uInt>::max();
 

@@ -4,8 +4,7 @@
 
 #include <sluice/web/ws_compression.hpp>
 #include <sluice/web/ws_deflate_parameters.hpp>
-
-#include <zlib.h>
+#include <sluice/web/zlib_stream.hpp>
 
 #include <algorithm>
 #include <array>
@@ -116,22 +115,6 @@ public:
     }
 
 private:
-    // A z_stream stays where it is: zlib's state points back to it.
-    struct end_deflate {
-        void operator()(z_stream* s) const noexcept {
-            ::deflateEnd(s);
-            delete s;
-        }
-    };
-    struct end_inflate {
-        void operator()(z_stream* s) const noexcept {
-            ::inflateEnd(s);
-            delete s;
-        }
-    };
-    using deflater = std::unique_ptr<z_stream, end_deflate>;
-    using inflater = std::unique_ptr<z_stream, end_inflate>;
-
     static constexpr std::size_t most = std::size_t{1} << 30; ///< that zlib is given at once: it counts in 32 bits
     static constexpr std::size_t unlimited = static_cast<std::size_t>(-1);
     /// Ends every flush, and no message (section 7.2.1).
