@@ -200,6 +200,20 @@ TEST_CASE("session: who waits is told of the attempts before") {
     CHECK(fail(errc::connection_closed).details->history == std::vector<std::error_code>{errc::connection_closed});
 }
 
+TEST_CASE("session: a name that stays in use is told apart from one's own ghost by time") {
+    session s({false, false}, {1s, 2s, 2.0});
+    const auto held = [&] {
+        const failure f = s.told(because(errc::conflict));
+        s.failed(f, highest, true);
+        s.succeeded(); // it has waited
+        return f.details->text.find("in use for over 5 s") != std::string::npos;
+    };
+    // The attempts are at 0 s, 1 s, 3 s and 5 s.
+    for (const bool said : {false, false, false, true, true}) CHECK(held() == said);
+    s.failed(s.told(because(errc::connect_failed)), highest, true);
+    CHECK_FALSE(held()); // counted anew
+}
+
 TEST_CASE("session: Retry-After is a floor, up to an hour") {
     struct row {
         long asked;

@@ -140,7 +140,7 @@ private:
         if (op.plan->then >= 0) perform(schedule_.consequences[static_cast<std::size_t>(op.plan->then)]);
     }
     bool at_home(const started_operation& op) const {
-        const home h = op.plan->what == deed::send_awaited ? home::producer : op.plan->handler;
+        const home h = awaited(op) ? home::producer : op.plan->handler;
         if (h == home::strand && !strand_.running_in_this_thread()) return false;
         return world_.turn == (h == home::elsewhere ? others_turn : producers_turn);
     }
@@ -183,18 +183,16 @@ private:
                          }));
             break;
         }
-        case deed::send_awaited:
-            asio::co_spawn(executor_, await_send(shared_from_this(), op),
-                           asio::bind_cancellation_slot(a.cancellable ? op.signal.slot() : asio::cancellation_slot(),
-                                                        [this, keep = shared_from_this(), &op](std::exception_ptr) {
-                                                            if (op.completions == 0) never_began(op);
-                                                        }));
-            break;
+        case deed::send_awaited: spawn(op, await_send(shared_from_this(), op)); break;
         case deed::send_all: start_all(p, op, on); break;
-        case deed::push: p.async_push(message(op, a.sizes[0]).content, on_result(op), on(on_code(op))); break;
+        case deed::push:
+            if (awaited(op)) return spawn(op, await_push(shared_from_this(), op));
+            p.async_push(message(op, a.sizes[0]).content, on_result(op), on(on_code(op)));
+            break;
         case deed::try_push: {
             sent_message& m = message(op, a.sizes[0]);
-            op.refused = !p.try_push(m.content, on_result(op));
+            op.refused = copied(op) ? !p.try_push(sluice::message_view(m.content), on_result(op))
+                                    : !p.try_push(m.content, on_result(op));
             --history_.open; // the call itself
             if (!op.refused) break;
             --history_.open; // nobody will call `on_result`
@@ -220,6 +218,18 @@ private:
         case deed::destroy:
         case deed::stand_still: break;
         }
+    }
+    void spawn(started_operation& op, asio::awaitable<void> coroutine) {
+        asio::co_spawn(executor_, std::move(coroutine),
+                       asio::bind_cancellation_slot(op.plan->cancellable ? op.signal.slot() : asio::cancellation_slot(),
+                                                    [this, keep = shared_from_this(), &op](std::exception_ptr) {
+                                                        if (op.completions == 0) never_began(op);
+                                                    }));
+    }
+    /// Pushed as a view, whose message is copied into memory of the producer's.
+    static bool copied(const started_operation& op) { return op.plan->sizes[0] % 2 != 0; }
+    static bool awaited(const started_operation& op) {
+        return op.plan->what == deed::send_awaited || (op.plan->what == deed::push && copied(op));
     }
     /// Its coroutine was cancelled, or the producer destroyed, before it came to its send.
     void never_began(started_operation& op) {
@@ -253,6 +263,24 @@ private:
             ec = e.code();
         }
         self->result_of(m, ec, r);
+        self->completed(op, ec);
+    }
+    static asio::awaitable<void> await_push(std::shared_ptr<application> self, started_operation& op) {
+        producer_type* const p = self->producers_[op.plan->producer].get();
+        if (!p) co_return;
+        sent_message& m = self->message(op, op.plan->sizes[0]);
+        std::error_code ec;
+        try {
+            const sluice::message_view view(m.content);
+            const auto on_result = self->on_result(op);
+            co_await p->push(view, on_result);
+        } catch (const sluice::error& e) {
+            ec = e.code();
+        } catch (const std::system_error& e) { // cancelled before it could begin: nobody has taken the message
+            ec = e.code();
+            --self->history_.open;
+            self->result_of(m, ec, {});
+        }
         self->completed(op, ec);
     }
     sent_message& message(started_operation& op, std::size_t size) {

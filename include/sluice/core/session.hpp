@@ -8,6 +8,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <string>
 #include <system_error>
 #include <utility>
 #include <vector>
@@ -70,7 +71,8 @@ public:
     /// as one that lets nobody in.
     void worked() noexcept { attempts_ = 0; }
 
-    /// A failure as those who wait are told it: one of how many, and how the ones before it ended.
+    /// A failure as those who wait are told it: one of how many, and how the ones before it ended. A name that is in
+    /// use for longer than one's own ghost needs to let go of it is said to be.
     failure told(const failure& f) {
         error_details d = f.details ? *f.details : error_details();
         d.attempts = attempts_ + 1;
@@ -79,6 +81,10 @@ public:
         if (history_.size() == longest) history_.erase(history_.begin());
         history_.push_back(f.code);
         d.history = history_;
+        if (f.code == errc::conflict && contested_ >= ghost_time)
+            d.text +=
+                (d.text.empty() ? "" : "; ") + std::string("the name is in use for over 5 s: by another producer, or "
+                                                           "by a connection whose end the broker has not noticed");
         return make_failure(f.code, std::move(d));
     }
 
@@ -86,6 +92,7 @@ public:
     /// another credential can be had.
     verdict failed(const failure& f, std::uint64_t random, bool renewable) noexcept {
         const bool was_open = step_ == step::open;
+        if (f.code != errc::conflict) contested_ = {};
         verdict v = was_open ? verdict::retry : judge(f, fresh_credential_);
         // A one-time password that came too late is refused like a credential: another one is had with the same.
         const bool one_time = step_ == step::upgrade && needs_.one_time_password;
@@ -104,6 +111,7 @@ public:
                 delay_ = std::max<std::chrono::milliseconds>(delay_, asked);
             }
             ++attempts_;
+            if (f.code == errc::conflict) contested_ += delay_;
             step_ = step::wait;
             break;
         }
@@ -113,6 +121,9 @@ public:
     void stop() noexcept { step_ = step::stop; }
 
 private:
+    /// One's own ghost is gone within some 0.2 s, if the broker has seen the connection end.
+    static constexpr std::chrono::seconds ghost_time{5};
+
     step after_region() const noexcept { return needs_.one_time_password ? step::one_time_password : step::connect; }
 
     needs needs_;
@@ -122,6 +133,7 @@ private:
     unsigned attempts_ = 0;
     std::vector<std::error_code> history_{};
     std::chrono::milliseconds delay_{};
+    std::chrono::milliseconds contested_{}; // waited for the name, in a row
 };
 
 } // namespace core

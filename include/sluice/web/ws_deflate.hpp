@@ -29,7 +29,7 @@ struct deflate_settings {
 /// A message that does not get shorter is sent as it is. The compressor has seen it then and the peer has not, so the
 /// compressor starts anew: it may do that at any time, for it then refers to nothing that came before.
 ///
-/// Throws `std::bad_alloc` from `decompress` and `finish` alone.
+/// Throws `std::bad_alloc`: from `decompress` and `finish`, and from `compress` where `out` cannot grow.
 class ws_deflate final : public message_compression {
 public:
     /// `role`: our own. Levels outside of their range mean the nearest.

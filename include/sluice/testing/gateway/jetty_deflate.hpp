@@ -44,10 +44,14 @@ struct jetty_deflate {
     }
 };
 
+inline bool accepts_deflate(const socket_deflate& option) noexcept {
+    return option.when != socket_deflate::use::off && option.make != nullptr;
+}
+
 /// The server's side of what was agreed on; null for nothing.
 inline std::unique_ptr<web::message_compression> jetty_compression(const web::http_fields& request,
                                                                    const socket_deflate& option) {
-    if (option.when == socket_deflate::use::off) return nullptr;
+    if (!accepts_deflate(option)) return nullptr;
     const jetty_deflate negotiated(request);
     if (negotiated.answer.empty()) return nullptr;
     return option.make(web::ws_role::server, negotiated.agreed, option);

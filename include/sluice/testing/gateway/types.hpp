@@ -82,7 +82,7 @@ struct proxy_options {
     // proxy
     std::size_t max_text_frame_size = 1u << 20;
     /// `deflate_on` (sluice/deflate.hpp): permessage-deflate is accepted where it is offered. It needs zlib, so it is
-    /// declined by default, as no real proxy does.
+    /// declined by default, as no real proxy does, and where `make` is null.
     socket_deflate deflate{};
     std::chrono::nanoseconds idle_timeout = std::chrono::minutes(5);
 

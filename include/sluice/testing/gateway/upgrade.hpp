@@ -51,7 +51,7 @@ public:
             return gdn_.unauthorized();
         }
         const jetty_deflate deflate(request.fields);
-        const bool deflates = broker_.options.deflate.when != socket_deflate::use::off;
+        const bool deflates = accepts_deflate(broker_.options.deflate);
         if (deflates && deflate.fails) return page({500, "java.lang.IllegalArgumentException"});
         if (const refusal why = open(target, at + 3, now, out)) return page(why);
         --broker_.stats.sockets_refused;
