@@ -12,15 +12,24 @@ using namespace std::chrono_literals;
 
 constexpr std::size_t quota_bytes = 20'000;
 
-/// A topic in a namespace with a quota, and a subscription that nobody reads.
-std::string full_topic(target& server, const std::string& policy) {
-    const std::string ns = server.new_namespace(false);
+void set_quota(target& server, const std::string& ns, const std::string& policy, std::size_t bytes) {
     server.expect_done("POST", "/namespaces/" + ns + "/backlogQuota",
-                       R"({"limitSize":)" + std::to_string(quota_bytes) + R"(,"limitTime":-1,"policy":")" + policy +
-                           R"("})");
+                       R"({"limitSize":)" + std::to_string(bytes) + R"(,"limitTime":-1,"policy":")" + policy + R"("})");
+}
+
+/// A topic in a namespace with a quota, and a subscription that nobody reads.
+std::string full_topic(target& server, const std::string& policy, bool deduplicate = false) {
+    const std::string ns = server.new_namespace(deduplicate);
+    set_quota(server, ns, policy, quota_bytes);
     const std::string topic = server.new_topic(ns);
     raw_consumer(server, topic).leave();
     return topic;
+}
+
+/// For what no consumer can make room: deduplication's own cursor counts as backlog.
+void raise_quota(target& server, const std::string& topic, const std::string& policy) {
+    constexpr std::size_t scheme = std::string_view("persistent://").size();
+    set_quota(server, topic.substr(scheme, topic.rfind('/') - scheme), policy, 1000 * quota_bytes);
 }
 
 void make_room(target& server, const std::string& topic) {
@@ -47,6 +56,29 @@ void refused(target& server) {
     check_same(without_name(socket.ask(large)), expected, "for every message");
     make_room(server, topic);
     wait_until("there is room again", [&] { return without_name(answer = socket.ask(large)) == ok(); });
+}
+
+/// With deduplication, numbers are what stored messages are known by: does a refused one take one?
+void refused_number(target& server) {
+    for (const char* batching : {"false", "true"}) {
+        const std::string topic = full_topic(server, "producer_exception");
+        raw_producer socket(server, topic, std::string("initialSequenceId=99&batchingEnabled=") + batching);
+        long asked = 0;
+        const auto stored = [&] {
+            ++asked;
+            return words(socket.ask(large)) == ok();
+        };
+        wait_until("the quota is full", [&] { return !stored(); });
+        for (int i = 0; i < 2; ++i) check(!stored(), "there is room");
+        const std::string behind = "/" + path_of(topic) + "/subscription/behind";
+        server.expect_done("PUT", behind, "\"latest\"");
+        raise_quota(server, topic, "producer_exception");
+        wait_until("there is room", stored, 60s);
+        const web::http_response peeked = server.rest("GET", behind + "/position/1");
+        check_same(peeked.status, 200, "peeking");
+        check_same(std::string(peeked.fields.get("X-Pulsar-sequence-id")), std::to_string(99 + asked),
+                   std::string("the number of the first one stored then, batching ") + batching);
+    }
 }
 
 /// A producer that is to be left hanging does not wait long.
@@ -104,6 +136,64 @@ void refused_producer(target& server) {
     check(there == stored + 1 || there == stored + 2,
           "stored: " + std::to_string(there) + " of " + std::to_string(stored + 1));
     server.note = std::to_string(refused) + " refused, " + std::to_string(there - stored - 1) + " of them stored";
+}
+
+/// Nobody knows whether a refused message took a number: another socket goes on with a jump ahead. It opens once there
+/// is room, and what the quota did not refuse is stored exactly once.
+void deduplicated_producer(target& server) {
+    const std::string policy = "producer_exception";
+    const std::string topic = full_topic(server, policy, true);
+    std::vector<sluice::result> results;
+    std::size_t attempts = 0;
+    const auto body = [&](asio::any_io_executor executor) -> asio::awaitable<void> {
+        sluice::producer_options options = patient();
+        options.producer_name = "once";
+        options.deduplicate = true;
+        sluice::producer_observer observer;
+        observer.on_reconnect = [&](const sluice::failure&, unsigned, std::chrono::milliseconds) { ++attempts; };
+        any_producer producer =
+            make_producer(executor, server, topic, options, sluice::compression_type::none, observer);
+        std::size_t answered = 0;
+        const auto send = [&] {
+            const std::size_t i = results.size();
+            results.emplace_back();
+            sluice::message m(std::to_string(i) + " " + std::string(5000, 'x'));
+            producer.async_send(std::move(m), [&, i](std::error_code ec, const sluice::receipt& r) {
+                results[i] = {ec, r};
+                ++answered;
+            });
+        };
+        const auto patience = std::chrono::steady_clock::now() + 20s;
+        do {
+            check(std::chrono::steady_clock::now() < patience, "it is never full");
+            send();
+            co_await until(executor, "an answer", [&] { return answered == results.size(); });
+        } while (!results.back().ec);
+        check(results.back().ec == sluice::errc::quota_exceeded, "full: " + results.back().ec.message());
+        for (int i = 0; i < 5; ++i) send();
+        co_await until(executor, "an upgrade is left", [&] { return attempts != 0; });
+        check(answered + 5 == results.size(), "something is answered while it is full");
+        raise_quota(server, topic, policy);
+        co_await until(executor, "all are answered", [&] { return answered == results.size(); });
+        co_await producer.close();
+    };
+    run(body, 240s);
+    std::size_t i = 0, refused_and_stored = 0;
+    for (const seen_message& m : server.read_back(topic)) {
+        const std::string number = m.payload.substr(0, m.payload.find(' '));
+        for (; i < results.size() && std::to_string(i) != number; ++i)
+            check(static_cast<bool>(results[i].ec), "message " + std::to_string(i) + " is not stored before " + number);
+        check(i < results.size(), "message " + number + " is stored again");
+        refused_and_stored += results[i++].ec ? 1 : 0;
+    }
+    for (; i < results.size(); ++i) check(static_cast<bool>(results[i].ec), "the last ones are not stored");
+    std::size_t refused = 0;
+    for (const sluice::result& r : results) {
+        refused += r.ec ? 1 : 0;
+        check(!r.ec || r.ec == sluice::errc::quota_exceeded, "an error: " + r.ec.message());
+    }
+    check_same(refused, 1u, "refused");
+    server.note = std::to_string(attempts) + " attempts, " + std::to_string(refused_and_stored) + " refused and stored";
 }
 
 /// A new producer's upgrade is not answered for 80 seconds. It is left sooner, and asked for again until it opens.
@@ -251,7 +341,9 @@ void evicted(target& server) {
 std::vector<test_case> quota_cases() {
     return {
         {"producer_exception", refused},
+        {"producer_exception: a refused message takes a number", refused_number},
         {"producer_exception for a producer", refused_producer},
+        {"producer_exception for a deduplicating producer: exactly once, but for the refused", deduplicated_producer},
         {"producer_exception for a new producer: its upgrade is left, and tried again", hanging_upgrade},
         {"producer_request_hold", held},
         {"producer_request_hold for a producer: none lost, order kept", held_producer},

@@ -83,8 +83,8 @@ std::vector<std::string> publish_batch(target& server, const std::string& topic,
 
 /// Asks again until it is so, for at most ten seconds.
 template <class Condition>
-void wait_until(const std::string& what, Condition holds) {
-    const auto patience = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+void wait_until(const std::string& what, Condition holds, std::chrono::seconds limit = std::chrono::seconds(10)) {
+    const auto patience = std::chrono::steady_clock::now() + limit;
     while (!holds())
         if (std::chrono::steady_clock::now() > patience) throw failed("never: " + what);
 }

@@ -124,6 +124,7 @@ private:
             std::memcpy(into_.data(), inbox_.data(), n);
             inbox_.erase(0, n);
             read_ += n;
+            cut_behind_refusal();
             if (asks_for_quiet_ && inbox_.empty() && client_error_) // the client has read it all
                 server_.quiet_until = world_.now() + std::chrono::seconds(1);
             reading.complete({}, n);
@@ -210,17 +211,27 @@ private:
         if (fault_.kind == fault_kind::server_close && !peer_->is_websocket()) return;
         meet();
         switch (fault_.kind) {
-        case fault_kind::cut: {
-            broken_ = true;
-            const std::error_code ec = fault_.reset ? asio::error::make_error_code(asio::error::connection_reset)
-                                                    : std::error_code(asio::error::eof);
-            later(latency(), [ec](connection& c) { c.client_sees(ec); });
-            return server_loses(latency());
-        }
+        case fault_kind::cut: return cut();
         case fault_kind::half_open: broken_ = true; return server_loses(fault_.duration);
         case fault_kind::stall: d.stalled_to = world_.now() + fault_.duration; return;
         default: peer_->close(fault_.code, "as scheduled", server_.wall_time()); return after_peer();
         }
+    }
+    void cut() {
+        broken_ = true;
+        const std::error_code ec = fault_.reset ? asio::error::make_error_code(asio::error::connection_reset)
+                                                : std::error_code(asio::error::eof);
+        later(latency(), [ec](connection& c) { c.client_sees(ec); });
+        server_loses(latency());
+    }
+    void cut_behind_refusal() {
+        if (!fault_.then_cut || !struck_ || cut_behind_ || answers_.within(read_) <= fault_.at) return;
+        cut_behind_ = true;
+        later(latency(), [](connection& c) {
+            if (c.broken_ || c.closed_) return;
+            c.world_.note("line ", c.number_, ": lost, behind the refusal");
+            c.cut();
+        });
     }
     void server_loses(nanoseconds delay) {
         later(delay, [](connection& c) {
@@ -330,6 +341,7 @@ private:
     direction up_{}, down_{};
     bool closed_ = false; ///< by the client
     bool broken_ = false; ///< nothing passes
+    bool cut_behind_ = false;
     bool struck_ = false;
     bool asks_for_quiet_ = false; ///< with a `Retry-After`
 

@@ -62,6 +62,7 @@ struct fault {
     std::size_t at = 0; ///< the byte, or the number of the acknowledgement
     nanoseconds duration{};
     std::uint16_t code = 0;  ///< of a close frame, an HTTP status, or the place of an exception
+    bool then_cut = false;   ///< of a refused message: soon after the client has read that, the connection is lost
     bool of_address = false; ///< not scheduled: the address is one that nobody answers at
 
     bool concerns_names() const noexcept { return kind == fault_kind::unresolved || kind == fault_kind::name_hangs; }

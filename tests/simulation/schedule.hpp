@@ -210,6 +210,7 @@ private:
             f.code = f.kind == k::status ? draw_status()
                      : f.refuses()       ? draw_exception(f.kind)
                                          : d_.pick<std::uint16_t>({1000, 1001, 1011, 1012, 4000});
+            f.then_cut = f.kind == k::message_refused && d_.percent(40);
             s_.faults.push_back(f);
         }
     }

@@ -279,6 +279,49 @@ TEST_CASE("a server that stops reading: messages end at their time, and close at
     run_ready(context);
 }
 
+TEST_CASE("cancelled while half written: the frame is finished and its place kept, what is behind it is withdrawn") {
+    for (const auto type : {asio::cancellation_type::terminal, asio::cancellation_type::partial}) {
+        asio::io_context context;
+        deaf_script deaf(context);
+        std::vector<std::size_t> arrived; // sizes of payloads
+        scripted_server server(context, [&](scripted_peer& peer, unsigned) -> asio::awaitable<void> {
+            co_await deaf(peer);
+            for (;;) {
+                const std::optional<std::string> frame = co_await peer.message();
+                if (!frame) co_return;
+                arrived.push_back(payload_of(*frame).size());
+                const bool open = co_await peer.acknowledge(context_of(*frame));
+                if (!open) co_return;
+            }
+        });
+        sluice::client client(context.get_executor(), {.url = server.websocket_url()});
+        sluice::producer producer(client, "orders", impatient());
+        std::vector<asio::cancellation_signal> signals(more_than_buffers_take.size());
+        std::vector<sent> all(signals.size());
+        for (std::size_t i = 0; i < all.size(); ++i)
+            producer.async_send(sluice::borrow(more_than_buffers_take[i]),
+                                asio::bind_cancellation_slot(signals[i].slot(), all[i]));
+        run_until(context, [&] { return producer.stats().connections == 1; });
+        run_ready(context); // the writer has no more to do: it stands in the middle of a frame
+        for (asio::cancellation_signal& s : signals) s.emit(type);
+        run_until(context,
+                  [&] { return std::all_of(all.begin(), all.end(), [](const sent& s) { return s.called(); }); });
+        std::size_t begun = 0;
+        for (const sent& s : all) CHECK(s.error() == asio::error::operation_aborted);
+        while (begun < all.size() && all[begun].value().outcome == sluice::outcome::maybe_persisted) ++begun;
+        CHECK(begun != 0);
+        CHECK(begun < all.size());
+        for (std::size_t i = begun; i < all.size(); ++i) CHECK(all[i].value().outcome == sluice::outcome::not_sent);
+        deaf.end();
+        CHECK(run(context, producer.send("alive")).outcome == sluice::outcome::persisted);
+        std::vector<std::size_t> expected(begun, more_than_buffers_take[0].size());
+        expected.push_back(5);
+        CHECK(arrived == expected);
+        CHECK(server.connections() == 1);
+        run(context, producer.close());
+    }
+}
+
 TEST_CASE("a server that stops reading is left after write_timeout, and the messages go over another socket") {
     asio::io_context context;
     deaf_script deaf(context);

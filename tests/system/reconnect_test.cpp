@@ -64,7 +64,77 @@ void rage(world& w, sluice::producer& p, storm& s, std::size_t times, Trouble tr
     run_until(w.context, [&] { return s.answered == s.all.size(); });
 }
 
+/// A host with an address of each family, the one that is tried first in front.
+std::vector<asio::ip::tcp::endpoint> both_families;
+
+template <class Executor>
+struct two_addresses {
+    using results_type = std::vector<asio::ip::tcp::endpoint>;
+    explicit two_addresses(const Executor& e) : executor(e) {}
+    void cancel() {}
+    template <class Handler>
+    void async_resolve(const std::string&, const std::string&, Handler handler) {
+        asio::post(executor, [h = std::move(handler)]() mutable { h(std::error_code(), both_families); });
+    }
+    Executor executor;
+};
+struct two_addresses_traits : sluice::default_traits {
+    template <class Executor>
+    using resolver = two_addresses<Executor>;
+};
+
+bool has_ipv6() {
+    asio::io_context context;
+    std::error_code ec;
+    asio::ip::tcp::acceptor acceptor(context);
+    acceptor.open(asio::ip::tcp::v6(), ec);
+    if (!ec) acceptor.bind({asio::ip::address_v6::loopback(), 0}, ec);
+    return !ec;
+}
+
 } // namespace
+
+TEST_CASE("both families: the address of the one refuses, and the other takes its place") {
+    if (!has_ipv6()) {
+        MESSAGE("this machine has no IPv6");
+        return;
+    }
+    for (const bool v6 : {true, false}) {
+        CAPTURE(v6);
+        sluice::testing::gateway_options options;
+        options.address = v6 ? "::1" : "127.0.0.1";
+        world w(options);
+        const asio::ip::tcp::endpoint works(asio::ip::make_address(options.address), w.gateway.port());
+        const asio::ip::tcp::endpoint refuses(asio::ip::make_address(v6 ? "127.0.0.1" : "::1"), w.gateway.port());
+        both_families = {refuses, works};
+        sluice::basic_client<asio::any_io_executor, two_addresses_traits> client(
+            w.context.get_executor(), config_for(w.gateway, sluice::dialect::pulsar));
+        sluice::basic_producer<asio::any_io_executor, sluice::codec::none, two_addresses_traits> producer(
+            client, "orders", impatient());
+        CHECK(run(w.context, producer.send("a")).outcome == sluice::outcome::persisted);
+        CHECK(producer.stats().connect_failures == 0);
+        w.gateway.drop_connections(cut::reset);
+        CHECK(run(w.context, producer.send("b")).outcome == sluice::outcome::persisted);
+        CHECK(w.payloads("orders") == std::vector<std::string>{"a", "b"});
+    }
+}
+
+TEST_CASE("an IPv6 address in the URL, for calls and for the socket") {
+    if (!has_ipv6()) {
+        MESSAGE("this machine has no IPv6");
+        return;
+    }
+    for (const sluice::dialect d : dialects) {
+        CAPTURE(name_of(d));
+        sluice::testing::gateway_options options;
+        options.address = "::1";
+        world w(options);
+        CHECK(contains(w.gateway.url(), "[::1]"));
+        sluice::client client = w.make_client(d);
+        sluice::producer producer(client, "orders", impatient());
+        CHECK(run(w.context, producer.send("a")).outcome == sluice::outcome::persisted);
+    }
+}
 
 TEST_CASE("thousands in flight over connections that are cut: all persisted, in order") {
     for (const sluice::dialect d : dialects) {
