@@ -3,6 +3,9 @@
 #include "support/arguments.hpp"
 #include "support/record.hpp"
 
+#if defined(SLUICE_WITH_ZLIB)
+#include <sluice/deflate.hpp>
+#endif
 #include <sluice/testing/gateway.hpp>
 
 #include <asio/awaitable.hpp>
@@ -47,6 +50,9 @@ struct settings {
 bool read_settings(int argc, char** argv, settings& s) {
     using namespace tool;
     sluice::testing::gateway_options& o = s.gateway;
+#if defined(SLUICE_WITH_ZLIB)
+    o.proxy.deflate = sluice::deflate_on; // as every real proxy
+#endif
     std::vector<std::string> fabrics;
     bool help = false;
     const auto user = [&o](std::string_view value) {

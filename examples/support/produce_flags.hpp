@@ -7,6 +7,9 @@
 
 #include <sluice.hpp>
 #include <sluice/codec/any.hpp>
+#if defined(SLUICE_WITH_ZLIB)
+#include <sluice/deflate.hpp>
+#endif
 
 #include <iostream>
 #include <string>
@@ -45,6 +48,16 @@ inline taker separator(std::string& out) {
     return [&out](std::string_view value) {
         out = unescape(value);
         return std::string(out.empty() ? "it is empty" : "");
+    };
+}
+
+/// What needs zlib is there where the program is linked with it.
+inline std::vector<std::pair<std::string, sluice::socket_deflate>> deflates() {
+    return {{"off", sluice::deflate_off},
+#if defined(SLUICE_WITH_ZLIB)
+            {"auto", sluice::deflate_auto},
+            {"on", sluice::deflate_on}
+#endif
     };
 }
 
@@ -123,6 +136,8 @@ inline flags flags_of(produce_settings& s) {
         {"--reconnect-multiplier", "X", "from one to the next (2)",
          option(o, [](auto& p) -> auto& { return p.reconnect.multiplier; })},
         {"--compression", "NAME", "at the broker: none, lz4, zlib, zstd or snappy (none)", codec},
+        {"--deflate", "WHEN", "compression of this program's connection: off, auto (if the server has it) or on (off)",
+         choice(o.deflate, deflates())},
         {"--producer-name", "NAME", "a name in use is refused (the server's choice)", text(o.producer_name)},
         {"--deduplicate", "", "number messages so that the broker drops repeats; needs --producer-name",
          set(o.deduplicate, true)},

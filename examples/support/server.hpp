@@ -6,6 +6,9 @@
 #include "arguments.hpp"
 
 #include <sluice.hpp>
+#if defined(SLUICE_WITH_ZLIB)
+#include <sluice/deflate.hpp>
+#endif
 #include <sluice/testing/gateway.hpp>
 
 #include <asio/io_context.hpp>
@@ -74,6 +77,9 @@ inline std::unique_ptr<sluice::testing::gateway> own_gateway(asio::io_context& c
     sluice::testing::gateway_options options;
     options.proxy.max_messages_per_topic = 1000; // nobody reads them
     options.proxy.fabrics = {config.fabric};
+#if defined(SLUICE_WITH_ZLIB)
+    options.proxy.deflate = sluice::deflate_on;
+#endif
     if (!config.tenant.empty()) options.proxy.tenant = config.tenant;
     auto gateway = std::make_unique<sluice::testing::gateway>(context, options);
     config.url = gateway->url();

@@ -25,6 +25,7 @@ std::vector<test_case> volume_cases();        ///< order over many messages
 std::vector<test_case> reconnect_cases();     ///< the same over a connection that is cut
 std::vector<test_case> deduplication_cases(); ///< the rules of effectively-once, each by itself
 std::vector<test_case> process_cases();       ///< a broker or a proxy that is killed, or freezes
+std::vector<test_case> compression_cases();   ///< on the socket and at the broker
 std::vector<test_case> encryption_cases();    ///< what the client encrypts itself
 std::vector<test_case> quota_cases();         ///< a backlog that is full
 std::vector<test_case> limit_cases();         ///< limits of the server, set low

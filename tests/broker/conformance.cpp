@@ -3,6 +3,8 @@
 #include "cases.hpp"
 #include "servers.hpp"
 
+#include <sluice/deflate.hpp>
+
 #include <exception>
 #include <fstream>
 #include <iostream>
@@ -87,6 +89,7 @@ servers gateways() {
     sluice::testing::gateway_options options;
     s.narrow = std::make_unique<gateway_target>(narrow_gateway());
     options.proxy.token = "a-token-of-the-gateway";
+    options.proxy.deflate = sluice::deflate_on; // as every real proxy has it
     options.proxy.powerless_tokens = {"a-token-without-power"};
     s.main = std::make_unique<gateway_target>(options);
     s.main->stranger = options.proxy.powerless_tokens.front();
@@ -195,6 +198,7 @@ std::vector<group> all_groups() {
         {"refusals", refusal_cases()},
         {"upgrade", upgrade_cases()},
         {"frames", frame_cases()},
+        {"compression", compression_cases()},
         {"encryption", encryption_cases()},
         {"quotas", quota_cases()},
         {"limits", limit_cases()},
