@@ -254,6 +254,17 @@ TEST_CASE("answers: closed with 1009: the largest in flight fails alone, the oth
     CHECK(h.persisted(later));
 }
 
+TEST_CASE("answers: closed with 1009 on a resend: an earlier server may have stored it") {
+    harness h;
+    const int large = h.send(std::string(2000, 'c'));
+    h.open();
+    h.write_all();
+    h.reopen();
+    h.write_all();
+    h.receive(server_close(1009, "Text message too large"));
+    CHECK(h.is(large, errc::too_large, outcome::maybe_persisted));
+}
+
 TEST_CASE("answers: closed with 1009 for a message that nobody waits for: no other one is blamed") {
     harness h;
     h.open();

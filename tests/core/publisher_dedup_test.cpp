@@ -107,6 +107,20 @@ TEST_CASE("deduplicate: with the user's own first number a repeat is what was as
     h.write_all();
     CHECK(!h.say(repeat_text(0)));
     CHECK(h.is(a, {}, outcome::duplicate));
+    const int b = h.send("b");
+    const int c = h.send("c");
+    h.write_all();
+    h.ack(1);
+    CHECK(h.persisted(b));
+    h.ack(2);
+    CHECK(h.persisted(c));
+    // From here on nothing of an earlier run's is left: what is dropped on another socket is somebody else's.
+    h.lose();
+    h.open();
+    const int d = h.send("d");
+    h.write_all();
+    CHECK(!h.say(repeat_text(3)));
+    CHECK(h.is(d, errc::sequence_in_use, outcome::rejected));
 }
 
 // --- runs and holes

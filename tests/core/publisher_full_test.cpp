@@ -79,6 +79,39 @@ TEST_CASE("dropping: a waiting room of none") {
     }
 }
 
+TEST_CASE("dropping: what is outstanding never has more than max_pending_bytes, unless it is one message") {
+    const auto bytes = [](std::size_t n) { return std::string(n, 'x'); };
+    for (const when_full policy : {when_full::drop_newest, when_full::drop_oldest}) {
+        producer_options o = dropping(policy, 100, 100);
+        o.max_pending_bytes = 2000;
+        harness h(o);
+        h.open();
+        const int large = h.send(bytes(3000)); // alone
+        CHECK_FALSE(h.done(large));
+        h.write_all();
+        CHECK(dropped(h, h.send("not beside it")));
+        h.ack(0);
+        CHECK(h.persisted(large));
+
+        const int written = h.send(bytes(1000));
+        h.write_all();
+        const int a = h.send(bytes(400)), b = h.send(bytes(400));
+        CHECK_FALSE((h.done(a) || h.done(b)));
+        const int c = h.send(bytes(600)); // takes the place of one that waits, or of two
+        if (policy == when_full::drop_newest) {
+            CHECK(dropped(h, c));
+            CHECK_FALSE((h.done(a) || h.done(b)));
+        } else {
+            CHECK((dropped(h, a) && !h.done(b) && !h.done(c)));
+        }
+        CHECK(h.of(policy == when_full::drop_newest ? c : a).text() == "max_pending_bytes = 2000 are outstanding");
+        const std::size_t before = h.order.size();
+        CHECK(dropped(h, h.send(bytes(1500)))); // which no dropping of others makes fit
+        CHECK(h.order.size() == before + 1);
+        CHECK_FALSE((h.done(written) || h.done(b)));
+    }
+}
+
 TEST_CASE("drop_oldest: a flush between the waiting is no message, and ends when those before it have") {
     harness h(dropping(when_full::drop_oldest, 1, 1));
     h.open();

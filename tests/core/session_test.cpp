@@ -200,6 +200,22 @@ TEST_CASE("session: who waits is told of the attempts before") {
     CHECK(fail(errc::connection_closed).details->history == std::vector<std::error_code>{errc::connection_closed});
 }
 
+TEST_CASE("session: a socket that is left for another one was no failure") {
+    session s({false, false}, {});
+    for (int i = 0; i < 3; ++i) {
+        s.failed(s.told(because(errc::connect_failed)), highest, true);
+        s.succeeded();
+    }
+    go_to(s, step::open);
+    s.reopen();
+    CHECK(s.next() == step::credential);
+    CHECK(s.attempts() == 0);
+    go_to(s, step::upgrade);
+    const failure f = s.told(because(errc::conflict));
+    CHECK(f.details->attempts == 1);
+    CHECK(f.details->history == std::vector<std::error_code>{errc::conflict});
+}
+
 TEST_CASE("session: a name that stays in use is told apart from one's own ghost by time") {
     session s({false, false}, {1s, 2s, 2.0});
     const auto held = [&] {

@@ -4,7 +4,10 @@
 #include "system/holding_server.hpp"
 #include "system/world.hpp"
 
+#include <atomic>
 #include <cstddef>
+#include <functional>
+#include <future>
 #include <memory>
 #include <stdexcept>
 
@@ -263,4 +266,53 @@ TEST_CASE("moved-from objects can be assigned and destroyed; what moved goes on"
 
     sluice::client moved(std::move(client));
     CHECK_FALSE(run(w.context, moved.has_stream("other")));
+}
+
+namespace {
+
+/// A finished node that does what a test says.
+struct step : sluice::core::node {
+    step(sluice::core::node_kind k, std::function<void()> a) : act(std::move(a)) {
+        kind = k;
+        finish = [](sluice::core::node* n, bool invoke) {
+            if (invoke) static_cast<step*>(n)->act();
+        };
+    }
+    std::function<void()> act;
+};
+
+} // namespace
+
+TEST_CASE("on a pool, a flush has its turn when those before it are over") {
+    using kind = sluice::core::node_kind;
+    using queue = sluice::io::completion_queue<asio::thread_pool::executor_type>;
+    asio::thread_pool pool(2);
+    std::promise<void> begun, go_on, probed, flushed;
+    std::atomic<int> over = 0, seen = -1;
+    step first(kind::message, [&] {
+        begun.set_value();
+        go_on.get_future().wait();
+        ++over;
+    });
+    step second(kind::message, [&] { ++over; });
+    step flush(kind::flush, [&] {
+        seen = over.load();
+        flushed.set_value();
+    });
+    const auto waiting = std::make_shared<queue>();
+    const auto post = [&](std::initializer_list<step*> steps) {
+        sluice::core::node_list nodes;
+        for (step* s : steps) nodes.push_back(s);
+        queue::post(pool.get_executor(), waiting, std::move(nodes));
+    };
+    post({&first, &second});
+    begun.get_future().wait(); // one thread is in the first, and the second lies behind it
+    post({&flush});
+    asio::post(pool, [&] { probed.set_value(); });
+    probed.get_future().wait(); // the other thread has nothing that came before this
+    CHECK(seen == -1);
+    go_on.set_value();
+    flushed.get_future().wait();
+    CHECK(seen == 2);
+    pool.join();
 }

@@ -223,6 +223,35 @@ TEST_CASE("two hundred coroutines on a pool, each on a strand of its own, throug
     producer.async_close(asio::use_future).get();
 }
 
+TEST_CASE("on a pool, flush and close return behind the result functions of what they were behind") {
+    stage s(4);
+    sluice::client client(s.pool.get_executor(), config_for(s.gateway, sluice::dialect::pulsar));
+    std::atomic<std::size_t> early = 0;
+    const auto work = [&]() -> asio::awaitable<void> {
+        for (int round = 0; round < 20; ++round) {
+            std::atomic<std::size_t> results = 0; // which dies with this round
+            const auto on_result = [&results](std::error_code, const sluice::receipt&) { ++results; };
+            sluice::producer producer(client, "orders");
+            for (int i = 0; i < 200; ++i) {
+                co_await producer.push("x", on_result);
+                if (i % 10 != 9) continue;
+                co_await producer.flush();
+                if (results != static_cast<std::size_t>(i) + 1) ++early;
+            }
+            co_await producer.push("x", on_result);
+            co_await producer.close();
+            if (results != 201) ++early;
+        }
+    };
+    countdown end(1);
+    asio::co_spawn(s.pool, work(), [&](std::exception_ptr e) {
+        if (e) ++early;
+        end.arrive();
+    });
+    end.wait();
+    CHECK(early == 0);
+}
+
 TEST_CASE("cancellations on the handlers' own executor while the producer runs on others") {
     constexpr std::size_t count = 3000;
     asio::io_context mine; // outlives the threads that post to it

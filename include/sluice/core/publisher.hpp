@@ -203,6 +203,7 @@ private:
     void take_over(node* n, instant now);
     void accept(send_node* n, instant now);
     void make_room();
+    static const failure& no_room(failure& shared, const char* limit, std::size_t value);
     failure misfit(const message_view& m, std::uint64_t context) const;
     static void conclude(send_node* n, const failure& error, outcome o, node_list& done);
     static bool begin_completing(send_node* n) noexcept;
@@ -264,6 +265,7 @@ private:
     /// This socket has stored a message under its number. The name is the proxy's producer's alone, so what is dropped
     /// behind that was stored too: the proxy has sent it again itself, to a broker that it had lost meanwhile.
     bool proven_ = false;
+    bool stored_some_ = false;       ///< so has any socket
     std::uint64_t stuck_ = all_sure; ///< the oldest context, found without a waiter
     instant stuck_since_{};          ///< when it was found so
 
@@ -275,7 +277,7 @@ private:
     failure ended_{};
     failure last_cause_{};
     failure timeout_{}, ack_timeout_{}; ///< shared by all that expire for the same cause
-    failure no_room_{};                 ///< shared by all that are dropped
+    failure no_room_{}, no_bytes_{};    ///< shared by all that are dropped
     admission admission_;
     counters numbers_{};
     std::atomic<std::int64_t> last_sequence_id_{-1};

@@ -80,21 +80,32 @@ inline void publisher::accept(send_node* n, instant now) {
 }
 
 /// One message was put behind the others. The window's free places are counted as room: what is not encoded yet may
-/// still get into them.
+/// still get into them. Bytes are bounded as they are without a waiting room, one message alone excepted.
 inline void publisher::make_room() {
     const auto limit = static_cast<std::size_t>(options_.max_pending_messages) +
                        static_cast<std::size_t>(options_.max_waiting_messages);
-    if (waiting_messages_ + window_.messages() <= limit) return;
-    node* victim = waiting_.back();
-    if (options_.when_full == when_full::drop_oldest)
-        for (victim = waiting_.front(); victim->kind != node_kind::message;) victim = victim->next;
-    numbers_.dropped.add();
-    ++newly_dropped_;
-    if (!no_room_)
-        no_room_ =
-            make_failure(errc::dropped,
-                         "max_pending_messages + max_waiting_messages = " + std::to_string(limit) + " are outstanding");
-    abandon(as_send(victim), no_room_);
+    while (waiting_messages_ != 0) {
+        const std::size_t outstanding = waiting_messages_ + window_.messages();
+        const bool many = outstanding > limit;
+        if (!many && (outstanding == 1 || waiting_bytes_ + window_.bytes() <= options_.max_pending_bytes)) return;
+        // The newest, also where it would not find room though all that wait were gone.
+        node* victim = waiting_.back();
+        const std::size_t bytes = as_send(victim)->message.payload().size();
+        const bool fits = window_.messages() == 0 || window_.bytes() + bytes <= options_.max_pending_bytes;
+        if (options_.when_full == when_full::drop_oldest && fits)
+            for (victim = waiting_.front(); victim->kind != node_kind::message;) victim = victim->next;
+        numbers_.dropped.add();
+        ++newly_dropped_;
+        abandon(as_send(victim), many ? no_room(no_room_, "max_pending_messages + max_waiting_messages", limit)
+                                      : no_room(no_bytes_, "max_pending_bytes", options_.max_pending_bytes));
+    }
+}
+
+/// One for all that are dropped for the same cause.
+inline const failure& publisher::no_room(failure& shared, const char* limit, std::size_t value) {
+    if (!shared)
+        shared = make_failure(errc::dropped, std::string(limit) + " = " + std::to_string(value) + " are outstanding");
+    return shared;
 }
 
 /// What can never be sent fails alone, before it is written.

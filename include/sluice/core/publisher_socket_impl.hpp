@@ -223,8 +223,9 @@ inline void publisher::reject_largest(const failure& closed) {
         if (window::slot* s = window_.find(c); s && (!largest || s->text > largest->text)) largest = s;
     if (!largest || largest->chain.empty()) return;
     send_node* const n = as_send(largest->chain.front());
+    const outcome o = outcome_of(errc::too_large, largest->attempts);
     leave_window(n);
-    settle(n, failure{make_error_code(errc::too_large), closed.details}, outcome::rejected);
+    settle(n, failure{make_error_code(errc::too_large), closed.details}, o);
 }
 
 inline failure publisher::end_of_stream(instant now) {
@@ -254,6 +255,7 @@ inline void publisher::stored(window::slot& s, const pulsar::acknowledgement& ac
     static const failure none;
     answered_ = true;
     proven_ = proven_ || (o == outcome::persisted && ack.context < unsure_from_);
+    stored_some_ = stored_some_ || o == outcome::persisted;
     const std::int64_t number = number_of(ack.context);
     if (number > last_sequence_id_.load(std::memory_order_relaxed))
         last_sequence_id_.store(number, std::memory_order_relaxed);
@@ -292,7 +294,8 @@ inline failure publisher::acknowledged(const pulsar::acknowledgement& ack, insta
         holding_ = holding_ || options_.deduplicate || e == errc::topic_terminated;
         if (options_.deduplicate) unsure_from_ = std::min(unsure_from_, ack.context);
     } else if (ack.dropped()) {
-        const bool first_time = s->attempts == 1 && !options_.initial_sequence_id;
+        // Where the user says the first number, an earlier run may have stored what this one begins with, and no more.
+        const bool first_time = s->attempts == 1 && (!options_.initial_sequence_id || stored_some_);
         if (ack.context > unsure_from_)
             refusal = make_failure(errc::rejected, "behind a refused message: taken for a repeat by the broker");
         else if (options_.deduplicate && first_time && !proven_)

@@ -71,6 +71,13 @@ public:
     /// as one that lets nobody in.
     void worked() noexcept { attempts_ = 0; }
 
+    /// The open socket is left for another one, which is no failure.
+    void reopen() noexcept {
+        attempts_ = 0;
+        contested_ = {};
+        step_ = step::credential;
+    }
+
     /// A failure as those who wait are told it: one of how many, and how the ones before it ended. A name that is in
     /// use for longer than one's own ghost needs to let go of it is said to be.
     failure told(const failure& f) {

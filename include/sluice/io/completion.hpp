@@ -14,11 +14,13 @@ namespace sluice {
 inline namespace v1 {
 namespace io {
 
-/// Finished nodes that wait for their turn on the producer's executor, in the order in which they were finished: what a
-/// flush or a close was behind has its turn before it. One function object is posted at a time; it takes a few, posts
-/// the next one, so that another thread of a pool can go on, and then finishes them: those whose handlers run on that
-/// executor are called right here, the others are dispatched to theirs. If it is destroyed instead (the context ends),
-/// so is all that waits.
+/// Finished nodes that wait for their turn on the producer's executor, in the order in which they were finished. One
+/// function object is posted at a time; it takes a few, posts the next one, so that another thread of a pool can go on,
+/// and then finishes them: those whose handlers run on that executor are called right here, the others are dispatched
+/// to theirs. If it is destroyed instead (the context ends), so is all that waits.
+///
+/// A flush or a close has its turn when those before it are over: on a pool, one thread may still be calling what
+/// another one's flush was behind.
 template <class Executor>
 class completion_queue {
 public:
@@ -33,7 +35,7 @@ public:
         {
             const std::lock_guard lock(queue->mutex_);
             queue->waiting_.append(std::move(nodes));
-            if (std::exchange(queue->posted_, true)) return;
+            if (!queue->wants_turn()) return;
         }
         asio::post(executor, turn(executor, queue));
     }
@@ -52,18 +54,12 @@ private:
             const auto queue = std::move(queue_);
             core::node_list mine;
             // A handler may throw through here: what it leaves behind comes next.
-            struct leftover {
+            struct end {
                 const Executor& executor;
                 const std::shared_ptr<completion_queue>& queue;
                 core::node_list& nodes;
-                ~leftover() {
-                    if (nodes.empty()) return;
-                    core::node_list all(std::move(nodes));
-                    {
-                        const std::lock_guard lock(queue->mutex_);
-                        all.append(std::move(queue->waiting_));
-                    }
-                    post(executor, queue, std::move(all));
+                ~end() {
+                    if (queue->give_back(nodes)) asio::post(executor, turn(executor, queue));
                 }
             } guard{executor_, queue, mine};
             if (queue->take(mine)) asio::post(executor_, turn(executor_, queue));
@@ -75,11 +71,37 @@ private:
         std::shared_ptr<completion_queue> queue_;
     };
 
-    /// True: there are more.
+    static bool is_barrier(const core::node* n) noexcept {
+        return n->kind == core::node_kind::flush || n->kind == core::node_kind::close;
+    }
+
+    // The mutex is held by the callers of these two
+
+    bool blocked() const noexcept { return running_ != 0 && is_barrier(waiting_.front()); }
+    /// True: the caller posts one.
+    bool wants_turn() noexcept {
+        if (posted_ || waiting_.empty() || blocked()) return false;
+        return posted_ = true;
+    }
+
+    /// Begins a turn. True: another one is to be posted.
     bool take(core::node_list& some) {
         const std::lock_guard lock(mutex_);
-        for (int i = 0; i < chunk && !waiting_.empty(); ++i) some.push_back(waiting_.pop_front());
-        return posted_ = !waiting_.empty();
+        for (int i = 0; i < chunk && !waiting_.empty() && !blocked(); ++i) some.push_back(waiting_.pop_front());
+        ++running_;
+        posted_ = false;
+        return wants_turn();
+    }
+    /// Ends it, with what has not come to its turn. The same.
+    bool give_back(core::node_list& rest) noexcept {
+        const std::lock_guard lock(mutex_);
+        --running_;
+        if (!rest.empty()) {
+            core::node_list all(std::move(rest));
+            all.append(std::move(waiting_));
+            waiting_ = std::move(all);
+        }
+        return wants_turn();
     }
     void destroy_all() noexcept {
         core::node_list all; // destroying a handler may run anything
@@ -93,7 +115,8 @@ private:
 
     std::mutex mutex_{};
     core::node_list waiting_{};
-    bool posted_ = false;
+    unsigned running_ = 0; ///< turns that have begun and not ended
+    bool posted_ = false;  ///< one that has not begun
 };
 
 } // namespace io

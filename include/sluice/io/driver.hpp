@@ -253,32 +253,39 @@ private:
 
     void step_failed(const failure& cause) {
         const bool was_open = session_.next() == step::open;
-        const bool renumbering = was_open && cause.code == errc::aborted;
+        if (was_open && closing_socket_) return finish(closed_failure(), {});
+        if (was_open && cause.code == errc::aborted) { // the numbering wants another one, at once; nobody is told
+            if (!leave(cause)) return;
+            session_.reopen();
+            return settle();
+        }
         // One that lived longer than any delay was of use, though it may have had nothing to carry.
-        if (was_open &&
-            (renumbering || publisher_.answered() || io::now<Traits>() - opened_at_ >= options_.reconnect.maximum))
+        if (was_open && (publisher_.answered() || io::now<Traits>() - opened_at_ >= options_.reconnect.maximum))
             session_.worked();
-        const failure f = renumbering ? cause : session_.told(client_->hinted(cause));
+        const failure f = session_.told(client_->hinted(cause));
         if (was_open) {
-            if (closing_socket_) return finish(closed_failure(), {});
-            if (!renumbering) news_.tell(&producer_observer::on_disconnect, f);
+            news_.tell(&producer_observer::on_disconnect, f);
         } else {
             publisher_.numbers().connect_failures.add();
             client_->forget_region();
         }
-        if (!renumbering) client_->forget_connections();
-        link_.close();
-        publisher_.lost(f);
-        if (publisher_.closing() && publisher_.drained()) return finish(closed_failure(), {});
+        client_->forget_connections();
+        if (!leave(f)) return;
         const core::verdict v = session_.failed(f, random_bits<Traits>(), client_->renewable());
         if (v == core::verdict::fatal) return finish(f, f);
         const auto wait = v == core::verdict::retry ? session_.delay() : std::chrono::milliseconds(0);
-        if (renumbering) session_.succeeded(); // no waiting: the server did nothing wrong
-        if (state() != producer_state::draining)
-            set_state(was_open || state() == producer_state::reconnecting ? producer_state::reconnecting
-                                                                          : producer_state::connecting);
-        if (!renumbering) news_.tell(&producer_observer::on_reconnect, f, session_.attempts(), wait);
+        news_.tell(&producer_observer::on_reconnect, f, session_.attempts(), wait);
         settle();
+    }
+
+    /// False: it was the last one, all that was sent before a close is answered.
+    bool leave(const failure& why) {
+        link_.close();
+        publisher_.lost(why);
+        if (state() == producer_state::open) set_state(producer_state::reconnecting);
+        if (!publisher_.closing() || !publisher_.drained()) return true;
+        finish(closed_failure(), {});
+        return false;
     }
 
     task<strand_type, failure> connect() {
