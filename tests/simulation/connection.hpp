@@ -80,7 +80,8 @@ public:
         if (peer_) peer_->end_of_stream(server_.wall_time());
         server_.account(number_);
         peer_.reset();
-        if (fault_.shifts_numbers() && struck_ && answers_.within(read_) <= fault_.at) ++server_.refusals_lost;
+        if (fault_.shifts_numbers() && struck_ && answers_.within(read_) <= fault_.at)
+            server_.refusals_lost.insert(number_);
     }
 
 private:
@@ -111,6 +112,8 @@ private:
     bool lags() { return !closed_ && world_.luck().percent(manners_.lag); }
     void meet() {
         if (!fault_.of_address) server_.met.push_back(fault_);
+        if (fault_.refuses()) server_.refusing.insert(number_);
+        if (fault_.shifts_numbers()) server_.shifting.insert(number_);
         world_.note("line ", number_, ": ", to_string(fault_.kind));
     }
 

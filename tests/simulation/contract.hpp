@@ -41,9 +41,13 @@ inline std::error_code said_by(const fault& f) {
     static_assert(std::size(codes) == std::size(exceptions));
     return f.kind == fault_kind::ack_denied ? errc::ack_timeout : codes[f.code % std::size(codes)];
 }
-/// An answer says so, or leaves the numbers behind it unknown.
-inline bool refusal_explains(const schedule& s, const server& broker, std::error_code ec) {
+/// An answer says so, or leaves the numbers behind it unknown: of what was written on that line.
+inline bool refusal_explains(const schedule& s, const server& broker, std::size_t message, std::error_code ec) {
     using sluice::errc;
+    const auto& frames = broker.wire.frames;
+    if (std::none_of(frames.begin(), frames.end(),
+                     [&](const written_frame& f) { return f.message == message && broker.refusing.contains(f.line); }))
+        return false;
     for (const fault& f : broker.met) {
         if (!f.refuses()) continue;
         if (ec == said_by(f)) return true;
@@ -72,7 +76,7 @@ public:
                 check_result(i, m);
                 check_time(i, m);
             }
-            if (schedule_.options.deduplicate && copies_[i].size() > (server_.refusals_lost != 0 ? 2u : 1u))
+            if (schedule_.options.deduplicate && copies_[i].size() > 1 + stored_unsure(i))
                 world_.violated("message ", i, " is stored ", copies_[i].size(), " times");
         }
         if (!all_ended || !schedule_.punctual()) return; // a slow machine may be late
@@ -134,8 +138,10 @@ private:
 
     /// A refused message takes no number. Where the refusal is lost with its connection, no client knows that those
     /// behind it were stored under lower numbers than theirs, and what it sends again is no repeat.
-    bool numbers_shifted() const {
-        return std::any_of(server_.met.begin(), server_.met.end(), [](const fault& f) { return f.shifts_numbers(); });
+    std::size_t stored_unsure(std::size_t i) const {
+        return static_cast<std::size_t>(std::count_if(copies_[i].begin(), copies_[i].end(), [&](const copy& c) {
+            return server_.refusals_lost.contains(c.line);
+        }));
     }
 
     // What the sender was told
@@ -167,7 +173,7 @@ private:
         for (const copy& c : copies_[i]) {
             if (c.id != m.receipt.message_id.view()) continue;
             // A refused message may not have taken its number: those of the messages behind it are lower than told.
-            const bool lower = c.number < m.receipt.sequence_id && numbers_shifted();
+            const bool lower = c.number < m.receipt.sequence_id && server_.shifting.contains(c.line);
             if (schedule_.options.deduplicate && c.number != m.receipt.sequence_id && !lower)
                 world_.violated("message ", i, ": number ", c.number, ", the receipt says ", m.receipt.sequence_id);
             return;
@@ -192,7 +198,7 @@ private:
         if (m.ec == errc::dropped)
             return (o.when_full == when_full::drop_newest || o.when_full == when_full::drop_oldest) &&
                    m.receipt.outcome == sluice::outcome::not_sent;
-        return refusal_explains(schedule_, server_, m.ec);
+        return refusal_explains(schedule_, server_, i, m.ec);
     }
     bool cancelled_with_all(std::size_t i, const sent_message& m) const {
         const auto& all = history_.producers[m.producer].cancellations;

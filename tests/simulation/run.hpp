@@ -214,7 +214,7 @@ private:
         const bool cancelled = op.ec == asio::error::operation_aborted && !fate.cancellations.empty();
         const bool unlucky = op.ec == sluice::errc::ack_timeout && ack_may_be_lost();
         if (op.started && op.ec && !cancelled && !unlucky && !fate.closing && !fate.destroyed &&
-            !may_be_fatal(schedule_, server_, op.ec) && !refusal_explains(schedule_, server_, op.ec))
+            !may_be_fatal(schedule_, server_, op.ec) && !refusal_explains(schedule_, server_, op.first, op.ec))
             world_.violated("producer ", producer, " did not recover: ", op.ec.message());
     }
     bool ack_may_be_lost() const {

@@ -8,6 +8,7 @@
 #include <sluice/testing/gateway/peer.hpp>
 
 #include <cstddef>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -56,8 +57,10 @@ public:
     testing::proxy_model model;
     std::vector<book> books{};
     wire_log wire{};
-    std::vector<fault> met{};      ///< that have struck
-    std::size_t refusals_lost = 0; ///< lost with their connections: no client has read them
+    std::vector<fault> met{};           ///< that have struck
+    std::set<unsigned> refusing{};      ///< lines on which a message was refused, or its fate denied
+    std::set<unsigned> shifting{};      ///< those on which it took no number
+    std::set<unsigned> refusals_lost{}; ///< those whose refusal was lost with them: no client has read it
     /// A refusal with a `Retry-After` is on its way to the only client: nobody may connect before.
     nanoseconds quiet_until{};
     bool expects_quiet = false;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 // A few hundred schedules; tests/run simulate does more.
-#include "run.hpp"
+#include "heap.hpp"
 
 #include <doctest/doctest.h>
 
@@ -8,7 +8,10 @@ TEST_CASE("the contract holds under faults") {
     std::size_t messages = 0, faults = 0, persisted = 0;
     constexpr std::uint64_t schedules = 300;
     for (std::uint64_t seed = 1; seed <= schedules; ++seed) {
+        const std::size_t before = simulation::heap_in_use();
         const simulation::report r = simulation::simulate(seed);
+        if (r.violations.empty() && simulation::heap_in_use() > before)
+            CHECK_MESSAGE(!simulation::leaks(seed), "seed ", seed, " leaks");
         messages += r.messages;
         faults += r.faults;
         persisted += r.persisted;

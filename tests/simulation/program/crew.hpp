@@ -3,7 +3,7 @@
 // does not come back, is told like one that fails.
 #pragma once
 
-#include "../run.hpp"
+#include "../heap.hpp"
 
 #include <algorithm>
 #include <array>
@@ -140,13 +140,17 @@ private:
             const std::uint64_t seed = board_->next.fetch_add(1);
             if (seed >= end) return;
             board_->at[i] = seed;
+            const std::size_t before = heap_in_use();
             const report r = simulate(seed);
             board_->messages += r.messages;
             board_->faults += r.faults;
             board_->persisted += r.persisted;
             board_->lines += r.lines;
             board_->steps += r.steps;
-            if (!r.violations.empty()) fail(seed, r.violations.front());
+            if (!r.violations.empty())
+                fail(seed, r.violations.front());
+            else if (heap_in_use() > before && leaks(seed))
+                fail(seed, "it leaves more of the heap in use each time");
             ++board_->done;
             board_->at[i] = nobody;
         }
