@@ -225,7 +225,7 @@ public:
         const codec_result done = codec_->decompress(in, {memory_.get(), size});
         const std::string name(to_string(type));
         if (done.ec == errc::output_limit) return pulsar::corrupt_pack(name + " data of more bytes than it says");
-        if (done.ec) return make_failure(done.ec, "pack: the " + name + " data");
+        if (done.ec) return make_failure(done.ec, "pack: the " + name + " data does not decompress");
         if (done.size != size) return pulsar::corrupt_pack(name + " data of fewer bytes than it says");
         out = web::as_text({memory_.get(), size});
         return {};
