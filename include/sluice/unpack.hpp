@@ -12,6 +12,7 @@
 #include <sluice/web/bytes.hpp>
 
 #include <algorithm>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <iterator>
@@ -267,8 +268,8 @@ unpacked unpack(const message_view& pack, pack_layout layout, basic_unpack_memor
 /// The same for any message of a stream: its `properties` tell whether it is a pack. One that is none is its own only
 /// message. `errc::corrupt_data` for a layout that is not known.
 template <class Codecs>
-unpacked unpack(const message_view& message, std::span<const property> properties,
-                basic_unpack_memory<Codecs>& memory, const unpack_limits& limits = {}) {
+unpacked unpack(const message_view& message, std::span<const property> properties, basic_unpack_memory<Codecs>& memory,
+                const unpack_limits& limits = {}) {
     const auto mark = std::ranges::find(properties, packed_property, &property::name);
     if (mark == properties.end()) return {std::nullopt, message.payload(), 1, compression_type::none};
     if (const auto layout = parse_pack_layout(mark->value)) return unpack(message, *layout, memory, limits);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
-// Packing: the bytes as docs/packed.md has them, exact sizes, what goes into which pack, and compression that is a loss.
+// Packing: the bytes as docs/packed.md has them, exact sizes, what goes into which pack, and compression that is a
+// loss.
 #include "packing.hpp"
 
 #include <doctest/doctest.h>
@@ -259,7 +260,8 @@ TEST_CASE("packed: what does not shrink is sent as it is, and says so") {
     const std::size_t body = writer.size() - pulsar::packed_header_size;
     const auto becomes = [&](odd_codec codec) {
         const auto pack = writer.finish(codec);
-        CHECK(pack.bytes.size() - pulsar::packed_header_size == (pack.codec == compression_type::none ? body : codec.result));
+        CHECK(pack.bytes.size() - pulsar::packed_header_size ==
+              (pack.codec == compression_type::none ? body : codec.result));
         return pack.codec;
     };
     CHECK(becomes({.result = body - 1}) == compression_type::lz4);
@@ -275,7 +277,8 @@ TEST_CASE("packed: the memory is used again, and given back") {
     pack_writer writer(framed_layout);
     codec::lz4 codec;
     const auto round = [&] {
-        for (int i = 0; i < 100; ++i) REQUIRE(writer.add(message_view("the same old story").with_key("k")) == pack_fit::fits);
+        for (int i = 0; i < 100; ++i)
+            REQUIRE(writer.add(message_view("the same old story").with_key("k")) == pack_fit::fits);
         const auto plain = writer.finish().bytes.data();
         const auto pack = writer.finish(codec).bytes.data();
         writer.clear();

@@ -108,7 +108,8 @@ TEST_CASE("unpack: what was packed, with every codec") {
 }
 
 TEST_CASE("unpack: JSON arrays, byte for byte") {
-    const std::vector<message> sent{{" {\"a\" : [1,2]} "}, {"\"],[\""}, {"null"}, {"\n1e999\t"}, {"[]"}, {"\"caf\u00e9\""}};
+    const std::vector<message> sent{{" {\"a\" : [1,2]} "}, {"\"],[\""}, {"null"},
+                                    {"\n1e999\t"},         {"[]"},      {"\"caf\u00e9\""}};
     unpack_memory memory;
     check_same(unpack(packed(sent, json, codec::none{}), json, memory), sent, json);
     CHECK(memory.capacity() == 0);
@@ -286,16 +287,14 @@ TEST_CASE("unpack: the limits, exactly") {
         CHECK(read_all(bytes, layout, memory, {.max_messages = 9}) == errc::output_limit);
         CHECK(read_all(bytes, layout, memory, {.max_messages = 0}) == errc::output_limit);
     }
-    CHECK(refused(array, json, errc::output_limit, {.max_messages = 9}) ==
-          "pack: 10 or more messages: the limit is 9");
+    CHECK(refused(array, json, errc::output_limit, {.max_messages = 9}) == "pack: 10 or more messages: the limit is 9");
     CHECK(refused(pack, framed_layout, errc::output_limit, {.max_bytes = 5}) == "pack: 90 bytes: the limit is 5");
 }
 
 TEST_CASE("unpack: an unknown codec lists the known ones, one that is not linked names its target") {
     for (const unsigned codec : {5U, 6U, 255U})
         CHECK(refused(framed(from_hex("00 00"), 1, 2, codec), framed_layout, errc::unknown_codec) ==
-              "pack: unknown codec " + std::to_string(codec) +
-                  ": known are 0 NONE, 1 LZ4, 2 ZLIB, 3 ZSTD, 4 SNAPPY");
+              "pack: unknown codec " + std::to_string(codec) + ": known are 0 NONE, 1 LZ4, 2 ZLIB, 3 ZSTD, 4 SNAPPY");
     basic_unpack_memory<codec::basic_any<codec::none, codec::zlib>> some;
     std::vector<message> sent{{std::string(1000, 'a')}};
     CHECK_FALSE(unpack(packed(sent, framed_layout, codec::zlib{}), framed_layout, some).error());
@@ -335,7 +334,7 @@ TEST_CASE("unpack: messages that are none, behind a right checksum") {
     CHECK(says("02 00") == "pack: message 0: the first message has the key of the one before it");
     CHECK(says("00 02 61") == "pack: message 0: a payload that is cut short");
     CHECK(says("00 80") == "pack: message 0: a payload that is cut short");
-    CHECK(says("00 81 00 61") == "pack: message 0: a payload that is cut short");    // not the shortest form
+    CHECK(says("00 81 00 61") == "pack: message 0: a payload that is cut short");      // not the shortest form
     CHECK(says("00 ffffffff0f 61") == "pack: message 0: a payload that is cut short"); // 2^32 - 1
     CHECK(says("00 ffffffffff01 61") == "pack: message 0: a payload that is cut short");
     CHECK(says("01 05 61") == "pack: message 0: a key that is cut short");

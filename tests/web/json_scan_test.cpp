@@ -18,7 +18,8 @@ namespace {
 
 constexpr std::string_view sample =
     R"( {"id":"order-0001234","n":[-1.5e+3,0,0.25,1E9,-0],"t":true,"f":false,"z":null,"e":{},"a":[ ],)"
-    "\r\n\t\"text\":\"caf\u00e9 \\u00e9 \\\" \\\\ \\/ \\b\\f\\n\\r\\t \u20ac \U0001F600 and a longer run of plain text\"} ";
+    "\r\n\t\"text\":\"caf\u00e9 \\u00e9 \\\" \\\\ \\/ \\b\\f\\n\\r\\t \u20ac \U0001F600 and a longer run of plain "
+    "text\"} ";
 
 /// Over a copy that ends where the text ends, for the sanitizer.
 json_end scan(std::string_view text, std::size_t& offset) {
@@ -47,11 +48,33 @@ void refuses(std::string_view text, fault why, std::size_t where) {
 
 TEST_CASE("JSON scan: what the grammar has") {
     CHECK(valid(sample));
-    for (const std::string_view text :
-         {"null", "true", "false", "0", "-0", "12", "-3.25", "1e5", "1E-5", "2.5e+07", "1e999",
-          "123456789012345678901234567890", R"("")", R"("\u0000")", R"("\ud800")", "[]", "{}", " [ ] ", "[[],[[]],{}]",
-          R"({"":""})", R"({"a":1,"a":2})", "\n\t\r 1 \n\t\r", R"(["a","b"])", "[1 , 2]", R"({ "a" : [ { } ] })",
-          "\"\x7f\"", "\"\xef\xbb\xbf\""})
+    for (const std::string_view text : {"null",
+                                        "true",
+                                        "false",
+                                        "0",
+                                        "-0",
+                                        "12",
+                                        "-3.25",
+                                        "1e5",
+                                        "1E-5",
+                                        "2.5e+07",
+                                        "1e999",
+                                        "123456789012345678901234567890",
+                                        R"("")",
+                                        R"("\u0000")",
+                                        R"("\ud800")",
+                                        "[]",
+                                        "{}",
+                                        " [ ] ",
+                                        "[[],[[]],{}]",
+                                        R"({"":""})",
+                                        R"({"a":1,"a":2})",
+                                        "\n\t\r 1 \n\t\r",
+                                        R"(["a","b"])",
+                                        "[1 , 2]",
+                                        R"({ "a" : [ { } ] })",
+                                        "\"\x7f\"",
+                                        "\"\xef\xbb\xbf\""})
         CHECK_MESSAGE(valid(text), text);
 }
 

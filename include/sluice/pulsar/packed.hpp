@@ -174,9 +174,9 @@ private:
     bool add_element(std::string_view payload, std::size_t n) {
         const web::json_end end = web::scan_json_text(payload);
         if (end.fault != web::json_fault::none) {
-            refusal_ = make_failure(errc::invalid_json, "payload: json_array needs JSON: " +
-                                                            std::string(web::to_string(end.fault)) + " at offset " +
-                                                            std::to_string(end.at - payload.data()));
+            refusal_ = make_failure(errc::invalid_json,
+                                    "payload: json_array needs JSON: " + std::string(web::to_string(end.fault)) +
+                                        " at offset " + std::to_string(end.at - payload.data()));
             return false;
         }
         // Always a whole array: the bracket at its end becomes the comma.

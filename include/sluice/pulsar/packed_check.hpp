@@ -10,8 +10,10 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <string>
 #include <string_view>
+#include <utility>
 
 namespace sluice {
 inline namespace v1 {
@@ -23,7 +25,8 @@ inline failure pack_over_limit(std::string_view what, std::uint64_t value, std::
                                                 ": the limit is " + std::to_string(limit));
 }
 
-/// The most bytes that n bytes of a codec's data can become. A size beyond is a lie, told before memory is taken for it.
+/// The most bytes that n bytes of a codec's data can become. A size beyond is a lie, told before memory is taken for
+/// it.
 ///
 /// * LZ4: a byte of a length adds 255 (lz4_Block_format.md).
 /// * ZLIB: 258 bytes for two codes of one bit each (RFC 1951 sections 3.2.5 and 3.2.7).
@@ -51,9 +54,8 @@ inline failure check_packed_header(web::bytes_view pack, std::size_t max_bytes, 
     const packed_header header = read_packed_header(pack);
     if (header.checksum != packed_checksum(pack)) return corrupt_pack("the checksum is wrong");
     if (header.codec > static_cast<unsigned>(compression_type::snappy))
-        return make_failure(errc::unknown_codec,
-                            "pack: unknown codec " + std::to_string(header.codec) +
-                                ": known are 0 NONE, 1 LZ4, 2 ZLIB, 3 ZSTD, 4 SNAPPY");
+        return make_failure(errc::unknown_codec, "pack: unknown codec " + std::to_string(header.codec) +
+                                                     ": known are 0 NONE, 1 LZ4, 2 ZLIB, 3 ZSTD, 4 SNAPPY");
     if (header.size > max_bytes) return pack_over_limit("bytes", header.size, max_bytes);
     if (header.messages > max_messages) return pack_over_limit("messages", header.messages, max_messages);
     if (header.messages == 0 || header.messages > header.size / min_packed_record)
@@ -121,7 +123,8 @@ inline json_array_check check_json_array(std::string_view pack, std::size_t max_
     } else {
         std::string_view rest = found.elements, element;
         do {
-            if (found.messages == max_messages) return {pack_over_limit("or more messages", max_messages + 1, max_messages)};
+            if (found.messages == max_messages)
+                return {pack_over_limit("or more messages", max_messages + 1, max_messages)};
             const web::json_end value = take_json_element(rest, element);
             if (value.fault != web::json_fault::none) return fault(value);
             ++found.messages;

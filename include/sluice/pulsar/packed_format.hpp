@@ -12,6 +12,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <span>
 #include <string_view>
 
 namespace sluice {
@@ -153,10 +154,10 @@ inline bool take_packed_text(std::string_view& body, std::string_view& text) noe
 
 struct packed_record {
     unsigned flags = 0;
-    std::string_view key{};          ///< with `packed_flag::key`
-    std::int64_t event_time = 0;     ///< with `packed_flag::event_time`: milliseconds since 1970
-    std::size_t property_count = 0;  ///< with `packed_flag::properties`
-    std::string_view properties{};   ///< that many names and values, as they stand
+    std::string_view key{};         ///< with `packed_flag::key`
+    std::int64_t event_time = 0;    ///< with `packed_flag::event_time`: milliseconds since 1970
+    std::size_t property_count = 0; ///< with `packed_flag::properties`
+    std::string_view properties{};  ///< that many names and values, as they stand
     std::string_view payload{};
 };
 

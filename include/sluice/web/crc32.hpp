@@ -22,7 +22,8 @@ namespace web {
 
 namespace detail {
 
-// Polynomials over two elements, with the coefficient of x^0 in the highest bit: bytes come with their lowest bit first.
+// Polynomials over two elements, with the coefficient of x^0 in the highest bit: bytes come with their lowest bit
+// first.
 inline constexpr std::uint32_t crc32_polynomial = 0xedb88320;
 
 constexpr std::uint32_t crc32_times_x(std::uint32_t v) noexcept {

@@ -130,9 +130,9 @@ void malformed() {
     int n = 0;
     for (const std::string_view body :
          {std::string_view("\x10\0\0", 3), std::string_view("\3\0\0\0", 4), std::string_view("\2\0", 2),
-          std::string_view("\0\5a", 3), std::string_view("\0\xff\xff\xff\xff\xff\1", 7), std::string_view("\1\1\xff\0", 4),
-          std::string_view("\4\0\0\0\0\0", 6), std::string_view("\x8\xff\xff\xff\xff\7\0\0", 8),
-          std::string_view("\0\1a\0", 4)}) {
+          std::string_view("\0\5a", 3), std::string_view("\0\xff\xff\xff\xff\xff\1", 7),
+          std::string_view("\1\1\xff\0", 4), std::string_view("\4\0\0\0\0\0", 6),
+          std::string_view("\x8\xff\xff\xff\xff\7\0\0", 8), std::string_view("\0\1a\0", 4)}) {
         std::string pack(pulsar::packed_header_size, '\0');
         pack += body;
         pulsar::write_packed_header({reinterpret_cast<std::byte*>(pack.data()), pack.size()}, compression_type::none, 1,
