@@ -351,6 +351,25 @@ TEST_CASE("unpack: messages that are none, behind a right checksum") {
     CHECK(says("00 00 01 01 ff 00", 2) == "pack: message 1: a key that is not UTF-8");
 }
 
+TEST_CASE("unpack: nothing of an earlier pack is seen in a later one that is too short") {
+    const std::vector<message> sent{{std::string(300, 'a')}, {std::string(300, 'b')}};
+    const std::string body = packed(sent, framed_layout, codec::none{}).substr(pulsar::packed_header_size);
+    for (const auto type : types) {
+        if (type == compression_type::none) continue;
+        codec::any codec = make_codec(type);
+        std::string half(codec.bound(body.size() / 2), '\0');
+        const codec_result done = codec.compress(web::as_bytes(body).first(body.size() / 2),
+                                                 {reinterpret_cast<std::byte*>(half.data()), half.size()});
+        REQUIRE_FALSE(done.ec);
+        half.resize(done.size);
+        unpack_memory memory;
+        check_same(unpack(packed(sent, framed_layout, codec), framed_layout, memory), sent, framed_layout);
+        const auto size = static_cast<std::uint32_t>(body.size());
+        CHECK(read_all(framed(half, 2, size, static_cast<unsigned>(type)), framed_layout, memory) ==
+              errc::corrupt_data);
+    }
+}
+
 TEST_CASE("unpack: deep JSON costs no stack") {
     const std::string deep(1u << 20, '[');
     CHECK(refused(deep, json, errc::invalid_json) == "pack: not a JSON array: more than 1024 levels at offset 1025");
