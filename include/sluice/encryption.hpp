@@ -49,16 +49,16 @@ namespace detail {
 using named_texts = std::map<std::string, std::string, std::less<>>;
 
 /// Names are the user's own; what a terminal would obey is not repeated.
-inline std::string quoted(std::string_view name) {
+inline std::string in_quotes(std::string_view name) {
     std::string text = "\"";
     for (const char c : name.substr(0, 256)) text += static_cast<unsigned char>(c) < 0x20 || c == 0x7f ? '?' : c;
     return text + '"';
 }
 
 inline key_answer no_such_key(std::string_view name, std::string_view reader, const named_texts& known) {
-    std::string text = "encryption key " + quoted(name) + ": " + std::string(reader) + " has none of that name";
+    std::string text = "encryption key " + in_quotes(name) + ": " + std::string(reader) + " has none of that name";
     const char* separator = "; it has ";
-    for (const auto& entry : known) text += std::exchange(separator, ", ") + quoted(entry.first);
+    for (const auto& entry : known) text += std::exchange(separator, ", ") + in_quotes(entry.first);
     return {make_failure(errc::invalid_option, std::move(text)), {}};
 }
 
@@ -80,7 +80,7 @@ public:
         const auto entry = paths_.find(name);
         if (entry == paths_.end()) return detail::no_such_key(name, "pem_files", paths_);
         public_key key;
-        key.origin = "file " + detail::quoted(entry->second);
+        key.origin = "file " + detail::in_quotes(entry->second);
         if (failure f = read(name, entry->second, key)) return {std::move(f), {}};
         return {failure{}, std::move(key)};
     }
@@ -113,7 +113,7 @@ private:
     static failure bad(std::string_view name, const public_key& key, const std::string& why,
                        const std::error_code& cause) {
         error_details d;
-        d.text = "encryption key " + detail::quoted(name) + ": " + key.origin + " " + why;
+        d.text = "encryption key " + detail::in_quotes(name) + ": " + key.origin + " " + why;
         d.cause = cause;
         return make_failure(errc::invalid_option, std::move(d));
     }

@@ -62,7 +62,7 @@ inline failure explain_encrypted_upgrade(failure refused) {
 ///
 /// It tells whether the proxy is one that can: of a proxy that can and has not got the keys it does not tell.
 inline constexpr std::string_view encryption_probe =
-    R"({"payload":"!","uncompressedMessageSize":"!","context":"probe"})";
+    R"({"payload":"!!","uncompressedMessageSize":"!!","context":"probe"})";
 
 /// What the answer to the probe means: no failure, or `errc::extension_refused`. No message may be written before.
 inline failure judge_encryption_probe(const acknowledgement& answer) {

@@ -97,7 +97,7 @@ public:
             std::string wrong;
             const std::vector<std::byte> wrapped = wrap(to.key.get(), key.span(), wrong);
             if (wrapped.empty()) {
-                made.first = make_failure(errc::invalid_option, "encryption key " + sluice::detail::quoted(to.name) +
+                made.first = make_failure(errc::invalid_option, "encryption key " + sluice::detail::in_quotes(to.name) +
                                                                     ": OpenSSL cannot encrypt with it: " + wrong);
                 return made;
             }

@@ -39,7 +39,7 @@ inline failure check_key_names(std::span<const std::string> names) {
         if (!web::is_utf8(names[i])) return bad(i, "is not UTF-8");
         const auto before = names.first(i);
         if (std::find(before.begin(), before.end(), names[i]) != before.end())
-            return bad(i, "= " + sluice::detail::quoted(names[i]) + " is there twice");
+            return bad(i, "= " + sluice::detail::in_quotes(names[i]) + " is there twice");
     }
     return {};
 }
@@ -56,7 +56,7 @@ inline std::pair<failure, recipient> make_recipient(std::string_view name, publi
     if (wrong.empty()) {
         made.second = {std::string(name), std::move(key.metadata), std::move(parsed.key)};
     } else {
-        const std::string text = "encryption key " + sluice::detail::quoted(name) + ": ";
+        const std::string text = "encryption key " + sluice::detail::in_quotes(name) + ": ";
         made.first =
             make_failure(errc::invalid_option, text + (key.origin.empty() ? "the key" : key.origin) + " " + wrong);
     }
@@ -75,7 +75,7 @@ std::pair<failure, std::vector<recipient>> read_recipients(Reader& reader, std::
             found = reader(name);
         } catch (...) { // whose words may hold anything
             found.first = make_failure(errc::credential_failed,
-                                       "encryption key " + sluice::detail::quoted(name) + ": its reader threw");
+                                       "encryption key " + sluice::detail::in_quotes(name) + ": its reader threw");
         }
         std::pair<failure, recipient> made{};
         if (!found.first) made = make_recipient(name, std::move(found.second));

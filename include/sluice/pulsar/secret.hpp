@@ -7,9 +7,9 @@
 #include <array>
 #include <cstddef>
 #include <memory>
+#include <new>
 #include <span>
 #include <string>
-#include <utility>
 
 namespace sluice {
 inline namespace v1 {
@@ -32,30 +32,27 @@ private:
     std::array<std::byte, N> bytes_{};
 };
 
-/// Room for secret bytes, used again and again. Grows by what is asked for without keeping what was in it.
+namespace detail {
+
+struct clear_free {
+    std::size_t size = 0;
+    void operator()(std::byte* p) const noexcept { OPENSSL_clear_free(p, size); }
+};
+
+} // namespace detail
+
+/// Room for secret bytes, used again and again. Grows without keeping what was in it.
 class secret_buffer {
 public:
-    secret_buffer() noexcept = default;
-    secret_buffer(secret_buffer&& other) noexcept
-        : memory_(std::move(other.memory_)), capacity_(std::exchange(other.capacity_, 0)) {}
-    secret_buffer& operator=(secret_buffer&& other) noexcept {
-        if (this == &other) return *this;
-        cleanse(capacity_);
-        memory_ = std::move(other.memory_);
-        capacity_ = std::exchange(other.capacity_, 0);
-        return *this;
-    }
-    ~secret_buffer() { cleanse(capacity_); }
+    std::size_t capacity() const noexcept { return memory_ ? memory_.get_deleter().size : 0; }
 
-    std::size_t capacity() const noexcept { return capacity_; }
-
-    /// n bytes whose content is not specified.
+    /// n bytes whose content is not specified. Throws `std::bad_alloc`.
     std::span<std::byte> room(std::size_t n) {
-        if (n > capacity_) {
-            cleanse(capacity_);
-            capacity_ = 0;
-            memory_ = std::make_unique_for_overwrite<std::byte[]>(n);
-            capacity_ = n;
+        if (n > capacity()) {
+            memory_.reset();
+            void* const fresh = OPENSSL_malloc(n);
+            if (fresh == nullptr) throw std::bad_alloc();
+            memory_ = {static_cast<std::byte*>(fresh), detail::clear_free{n}};
         }
         return {memory_.get(), n};
     }
@@ -63,12 +60,11 @@ public:
     void cleanse(std::size_t n) noexcept {
         if (n != 0) OPENSSL_cleanse(memory_.get(), n);
     }
-    /// Cleanses all and gives the memory back.
-    void release() noexcept { *this = secret_buffer(); }
+    /// Gives the memory back.
+    void release() noexcept { memory_.reset(); }
 
 private:
-    std::unique_ptr<std::byte[]> memory_{};
-    std::size_t capacity_ = 0;
+    std::unique_ptr<std::byte, detail::clear_free> memory_{};
 };
 
 /// Cleanses a text and empties it.
