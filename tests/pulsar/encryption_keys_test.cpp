@@ -119,6 +119,7 @@ TEST_CASE("what is wrong with a text is said, and nothing of it is quoted") {
         {"certificate", test::certificate_of(test::alice()),
          "the key is a certificate: the public key in it is needed"},
         {"EC", test::elliptic().public_pem, "the key is a key of type EC: RSA is needed"},
+        {"RSA-PSS", test::rsa_pss().public_pem, "the key is a key of type RSA-PSS: RSA is needed"},
         {"1024 bits", test::short_rsa().public_pem, "the key is an RSA key of 1024 bits: 2048 or more are needed"},
         {"1024 bits, PKCS#1", test::short_rsa().pkcs1_public(), "the key is an RSA key of 1024 bits"},
         {"exponent 1", test::rsa_public(1), "the key is no usable RSA key: it has a public exponent that is 1 or even"},

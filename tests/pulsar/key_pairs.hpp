@@ -89,6 +89,12 @@ inline const key_pair& elliptic() {
     return pair;
 }
 
+/// For signatures alone.
+inline const key_pair& rsa_pss() {
+    static const key_pair pair(EVP_PKEY_Q_keygen(nullptr, nullptr, "RSA-PSS"));
+    return pair;
+}
+
 /// Alice's modulus, or the even number below it, with another public exponent.
 inline std::string rsa_public(unsigned long exponent, bool even_modulus = false) {
     using namespace sluice::pulsar::detail;

@@ -32,7 +32,7 @@ inline failure no_pip_290(error_details d, std::string_view what) {
 /// The refusal of an upgrade that brought wrapped keys, told for what it is. Without PIP-290 a proxy of Pulsar 2.11 to
 /// 3.1 takes the parameter for names of keys of its own:
 ///
-/// * it has none: 500 `Can't add encryption key without configuring cryptoKeyReaderFactoryClassName` (as run on 3.0.7);
+/// * it has none: 500 `Can't add encryption key without configuring cryptoKeyReaderFactoryClassName`;
 /// * it has a reader of keys, which does not know that name: 500 `... adds the public key cipher was failed`.
 ///
 /// Both become `errc::extension_refused`, which is fatal. 414 and 431 get a hint at the keys' size, and keep their

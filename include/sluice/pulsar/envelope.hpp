@@ -120,7 +120,7 @@ public:
         return made;
     }
 
-    /// `encryptionKeys=...`, ready for the query of the socket's path. Some 530 characters for a key of 2048 bits, 1000
+    /// `encryptionKeys=...`, ready for the query of the socket's path. Some 510 characters for a key of 2048 bits, 960
     /// for one of 4096; Jetty takes 8 KiB of request header, unless it is told otherwise.
     const std::string& url_parameter() const noexcept { return url_parameter_; }
 
