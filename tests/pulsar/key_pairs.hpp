@@ -91,7 +91,13 @@ inline const key_pair& elliptic() {
 
 /// For signatures alone.
 inline const key_pair& rsa_pss() {
-    static const key_pair pair(EVP_PKEY_Q_keygen(nullptr, nullptr, "RSA-PSS"));
+    static const key_pair pair([] {
+        const sluice::pulsar::detail::pkey_context context(EVP_PKEY_CTX_new_from_name(nullptr, "RSA-PSS", nullptr));
+        EVP_PKEY* key = nullptr;
+        REQUIRE(EVP_PKEY_keygen_init(context.get()) == 1);
+        REQUIRE(EVP_PKEY_keygen(context.get(), &key) == 1);
+        return key;
+    }());
     return pair;
 }
 
