@@ -122,7 +122,7 @@ struct producer_options {
 
     // ours
     sluice::when_full when_full = when_full::suspend;
-    int max_waiting_messages = 1000;             ///< behind the window, where `when_full` drops; 0 .. 1,000,000
+    int max_waiting_messages = 1000;             ///< behind the window, where `when_full` drops; their bytes are its
     std::size_t max_pending_bytes = 64u << 20;   ///< payload bytes written and unacknowledged, 1 KiB or more
     std::shared_ptr<byte_budget> budget{};       ///< shared with other producers, beside `max_pending_bytes`
     socket_deflate deflate{};                    ///< `deflate_auto`, `deflate_on`: compression on the socket

@@ -125,7 +125,7 @@ public:
     /// `send` and `borrow` borrow the bytes until completion; `async_send(message, ...)` owns them.
     /// While the window (`max_pending_messages`, `max_pending_bytes`) is full, the operation waits its turn, or, with
     /// `when_full::fail`, ends with `errc::queue_full`; with `when_full::drop_newest` and
-    /// `drop_oldest` one past the window and `max_waiting_messages` ends with `errc::dropped`.
+    /// `drop_oldest` one past the window and `max_waiting_messages`, or past the window's bytes, with `errc::dropped`.
     /// Errors: `errc::send_timeout` (not sent), `errc::ack_timeout` (maybe persisted), `errc::rejected` and what the
     /// server says, `errc::too_large`, `errc::invalid_message`, `errc::closed`, and what ended the producer.
     /// `receipt::outcome` tells what became of the message, on failure too.
