@@ -151,7 +151,7 @@ private:
         const std::vector<copy>& copies = copies_[i];
         const outcome o = m.receipt.outcome;
         if (!m.ec) {
-            if ((m.size + 2) / 3 * 4 > schedule_.options.max_frame_bytes)
+            if ((m.size + 2) / 3 * 4 > schedule_.largest_frame())
                 world_.violated("message ", i, " was sent, and is larger than a frame may be");
             if (o != outcome::persisted && o != outcome::duplicate)
                 world_.violated("message ", i, ": success with outcome ", static_cast<int>(o));
@@ -191,7 +191,7 @@ private:
         if (m.ec == errc::closed) return fate.closing;
         if (m.ec == errc::send_timeout || m.ec == errc::ack_timeout)
             if (m.timeout.count() != 0 && m.done_at - m.sent_at >= m.timeout) return true;
-        if (m.ec == errc::too_large && m.size * 4 / 3 + 32 > o.max_frame_bytes) return true;
+        if (m.ec == errc::too_large && m.size * 4 / 3 + 32 > schedule_.largest_frame()) return true;
         if (may_be_fatal(schedule_, server_, m.ec)) return true;
         if (m.ec == errc::queue_full)
             return o.when_full == when_full::fail || m.operation->plan->what == deed::try_push;

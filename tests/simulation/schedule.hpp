@@ -10,6 +10,7 @@
 
 #include <asio/cancellation_type.hpp>
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
@@ -83,6 +84,9 @@ struct schedule {
     unsigned pace = 0;
     bool stands_still = false; ///< there is a `deed::stand_still`
 
+    /// Of a message's text: what either side allows.
+    std::size_t largest_frame() const noexcept { return std::min(options.max_frame_bytes, proxy.max_text_frame_size); }
+
     /// Nothing but the library decides when something happens.
     bool punctual() const noexcept { return pace == 0 && !stands_still; }
 };
@@ -136,6 +140,7 @@ private:
             s_.producers = d_.percent(70) ? 2 : 1;
         }
         o.max_frame_bytes = d_.pick<std::size_t>({2048, 1u << 20});
+        if (d_.percent(10)) s_.proxy.max_text_frame_size = 1200; // which the client does not know
         o.batching_max_bytes = d_.pick<std::size_t>({4096, 128u << 10});
         o.ping_interval = d_.pick<std::chrono::milliseconds>({700ms, 30s});
         o.connect_timeout = d_.pick<std::chrono::milliseconds>({400ms, 10s});
