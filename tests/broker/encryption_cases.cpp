@@ -5,6 +5,8 @@
 #include "receiving.hpp"
 #include "words.hpp"
 
+#include <sluice/pulsar/encryption_support.hpp>
+
 namespace conformance {
 namespace {
 
@@ -75,14 +77,28 @@ void delivered(target& server) {
     check((got.text.find(context) != std::string::npos) == !bare, "the delivery: " + got.text);
 }
 
+/// Whether a proxy knows PIP-290, asked by a message that none stores.
+void probe(target& server) {
+    const bool unknown = server.differs(server_kind::pulsar_3_0, none_before);
+    const std::string topic = server.new_topic();
+    raw_producer socket(server, topic, "initialSequenceId=41");
+    const std::string answer = socket.ask(std::string(sluice::pulsar::encryption_probe));
+    sluice::pulsar::ack_parser parser;
+    sluice::pulsar::acknowledgement ack;
+    check(parser.parse(web::as_bytes(answer), ack) == sluice::pulsar::ack_kind::acknowledgement, answer);
+    const sluice::failure verdict = sluice::pulsar::judge_encryption_probe(ack);
+    check_same(static_cast<bool>(verdict), unknown, "judged as without it: " + answer);
+    check_same(words(socket.ask(message_text("a", R"(,"context":"1")"))), ok(), "the socket goes on");
+    check_same(server.first_metadata(topic).fields["sequence-id"], "42", "the probe has taken no number");
+}
+
 } // namespace
 
 std::vector<test_case> encryption_cases() {
     return {
-        {"keys that are refused", refused_keys},
-        {"keys that are taken", accepted_keys},
-        {"parameters of messages", parameters},
-        {"as it is delivered", delivered},
+        {"keys that are refused", refused_keys}, {"keys that are taken", accepted_keys},
+        {"parameters of messages", parameters},  {"as it is delivered", delivered},
+        {"the probe for PIP-290", probe},
     };
 }
 
