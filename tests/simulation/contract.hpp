@@ -116,8 +116,10 @@ private:
             const sent_message& m = history_.messages[*number];
             const bool answered = m.results == 1 && !m.ec;
             if (copies_[*number].empty() && answered) {
-                // A message that was given up may come late, over a connection that nobody listens to any more.
-                if (*number < last_first) world_.violated("message ", *number, " is stored behind ", last_first - 1);
+                // A message that was given up may come late, over a connection that nobody listens to any more. So may
+                // one that was refused, and nobody has heard of it: it is sent again behind those that were stored.
+                if (*number < last_first && !server_.wrote(*number, server_.refusals_lost))
+                    world_.violated("message ", *number, " is stored behind ", last_first - 1);
                 last_first = *number + 1;
             }
             copies_[*number].push_back({line, book.entries[k].when, stored[k].message_id, stored[k].sequence_id});

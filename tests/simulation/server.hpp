@@ -7,6 +7,7 @@
 
 #include <sluice/testing/gateway/peer.hpp>
 
+#include <algorithm>
 #include <cstddef>
 #include <set>
 #include <string>
@@ -44,6 +45,12 @@ public:
         for (book& b : books)
             for (auto n = model.message_count(b.topic); b.entries.size() < n;)
                 b.entries.push_back({line, world_.now()});
+    }
+
+    /// A client has begun to write the message on one of these lines.
+    bool wrote(std::size_t message, const std::set<unsigned>& lines) const {
+        return std::any_of(wire.frames.begin(), wire.frames.end(),
+                           [&](const written_frame& f) { return f.message == message && lines.contains(f.line); });
     }
 
 private:
