@@ -112,6 +112,8 @@ TEST_CASE("a budget that two producers share: one's acknowledgements are the oth
     run_until(a.context, [&] { return fixture::called(all) == 3; });
     for (const sent& s : all) CHECK(s.value().outcome == sluice::outcome::persisted);
     CHECK(o.budget->used() == 0);
+    run(a.context, b.close());
+    run_until(a.context, [&] { return other.current() == nullptr; }); // its script has ended before it does
 }
 
 TEST_CASE("fail: what finds no room ends with queue_full, not inside the initiating call") {
