@@ -140,7 +140,9 @@ private:
             const std::uint64_t seed = board_->next.fetch_add(1);
             if (seed >= end) return;
             board_->at[i] = seed;
-            const std::size_t before = heap_in_use();
+            // To ask the allocator takes as long as a schedule: some are weighed.
+            const bool weighed = seed % 16 == 0;
+            const std::size_t before = weighed ? heap_in_use() : 0;
             const report r = simulate(seed);
             board_->messages += r.messages;
             board_->faults += r.faults;
@@ -149,7 +151,7 @@ private:
             board_->steps += r.steps;
             if (!r.violations.empty())
                 fail(seed, r.violations.front());
-            else if (heap_in_use() > before && leaks(seed))
+            else if (weighed && heap_in_use() > before && leaks(seed))
                 fail(seed, "it leaves more of the heap in use each time");
             ++board_->done;
             board_->at[i] = nobody;
