@@ -29,10 +29,13 @@ enum class socket_auth : std::uint8_t { otp, header };
 
 /// What `send` does while the window is full.
 enum class when_full : std::uint8_t {
-    suspend,     ///< waits for room, first come first served, no thread blocked
-    fail,        ///< completes with `errc::queue_full`
-    drop_newest, ///< past the window and `max_waiting_messages` the one that comes completes with `errc::dropped`
-    drop_oldest  ///< the same, but the one that has waited longest does. None that is written is dropped
+    suspend, ///< waits for room, first come first served, no thread blocked
+    fail,    ///< completes with `errc::queue_full`
+    /// The one that comes past the window and `max_waiting_messages`, or makes what is outstanding more than
+    /// `max_pending_bytes`, completes with `errc::dropped`.
+    drop_newest,
+    /// The same, but the one that has waited longest does, if that makes room. None that is written is dropped.
+    drop_oldest
 };
 
 /// How a partitioned topic's partition is chosen for messages without a key.
@@ -122,7 +125,7 @@ struct producer_options {
 
     // ours
     sluice::when_full when_full = when_full::suspend;
-    int max_waiting_messages = 1000;             ///< behind the window, where `when_full` drops; their bytes are its
+    int max_waiting_messages = 1000;             ///< 0 .. 1,000,000, behind the window where `when_full` drops
     std::size_t max_pending_bytes = 64u << 20;   ///< payload bytes written and unacknowledged, 1 KiB or more
     std::shared_ptr<byte_budget> budget{};       ///< shared with other producers, beside `max_pending_bytes`
     socket_deflate deflate{};                    ///< `deflate_auto`, `deflate_on`: compression on the socket

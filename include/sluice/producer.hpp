@@ -199,9 +199,9 @@ public:
         return try_push_counted(view.payload().size(), view, std::move(on_result));
     }
 
-    /// Completes when everything that was sent before it has completed, with success or not. Signature
-    /// `void(std::error_code)`. Never fails for a message's failure. Cancellation (every type)
-    /// ends the wait with `operation_aborted`; the messages go on.
+    /// Completes when everything that was sent before it has, with success or not, behind its handlers: they may not
+    /// block on it. Signature `void(std::error_code)`; it never fails for a message's failure. Cancellation
+    /// (every type) ends the wait with `operation_aborted`; the messages go on.
     awaitable<void> flush() { return mark<true>(core::node_kind::flush, awaitable_token()); }
     template <class Token = default_token>
     auto async_flush(Token&& token = Token()) {
@@ -210,8 +210,9 @@ public:
 
     /// Takes no more messages, waits for what was sent (at most `close_timeout`), closes the socket after the last
     /// acknowledgement, completes. Signature `void(std::error_code)`; an error tells that messages sent before it were
-    /// not acknowledged: how many, why the first, and, as its outcome, whether one may be stored. Closing again is a
-    /// success. Cancellation (every type) ends the wait with `operation_aborted`; the producer closes all the same.
+    /// not acknowledged: how many, why the first, and, as its outcome, whether one may be stored. As of `flush`, their
+    /// handlers come first. Closing again is a success. Cancellation (every type) ends the wait with
+    /// `operation_aborted`; the producer closes all the same.
     awaitable<void> close() { return mark<true>(core::node_kind::close, awaitable_token()); }
     template <class Token = default_token>
     auto async_close(Token&& token = Token()) {

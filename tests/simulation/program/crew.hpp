@@ -141,7 +141,7 @@ private:
             if (seed >= end) return;
             board_->at[i] = seed;
             // To ask the allocator takes as long as a schedule: some are weighed.
-            const bool weighed = seed % 16 == 0;
+            const bool weighed = seed % 64 == 0;
             const std::size_t before = weighed ? heap_in_use() : 0;
             const report r = simulate(seed);
             board_->messages += r.messages;
