@@ -110,7 +110,7 @@ public:
         CHECK(alive == 0); // every node was finished or destroyed
     }
 
-    struct message_node : core::send_node {
+    struct message_node : core::receipt_node {
         harness* owner = nullptr;
         int id = 0;
         sluice::message bytes{};
@@ -141,8 +141,8 @@ public:
         n->message = sluice::message_view(n->bytes);
         n->finish = [](core::node* base, bool invoke) {
             auto* const self = static_cast<message_node*>(core::as_send(base));
-            const failure error{self->error, self->result.info};
-            self->owner->record(self->id, invoke, error, std::move(self->result));
+            const failure error{self->error, self->own_result.info};
+            self->owner->record(self->id, invoke, error, std::move(self->own_result));
             self->owner->nodes.erase(self->id);
             delete self;
         };

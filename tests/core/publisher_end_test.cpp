@@ -318,7 +318,7 @@ TEST_CASE("end: a cancellation that comes after refuse finds nobody to tell") {
 
 /// As a `send_all`: borrows its messages, completes once.
 struct group : core::node, core::send_group {
-    struct member : core::send_node {
+    struct member : core::receipt_node {
         std::string bytes;
     };
     group(harness& h, int n) : owner(&h), members(static_cast<std::size_t>(n)), left(n) {
@@ -333,7 +333,7 @@ struct group : core::node, core::send_group {
             if (m->stage == core::send_node::stage_type::settled)
                 CHECK(m->message.payload().empty()); // the view is dropped
             self->codes.push_back(m->error);
-            self->outcomes.push_back(m->result.outcome);
+            self->outcomes.push_back(m->result->outcome);
             return --self->left == 0;
         };
         for (int i = 0; i < n; ++i) {
@@ -471,7 +471,7 @@ TEST_CASE("destroy_all: a group that waits, and one that has finished and is not
 
 TEST_CASE("destroy_all: a handler's end may destroy what else was waiting, and look at the publisher") {
     harness h;
-    struct curious : core::send_node {
+    struct curious : core::receipt_node {
         harness* owner = nullptr;
     };
     curious n;

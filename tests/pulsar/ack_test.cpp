@@ -156,6 +156,32 @@ TEST_CASE("what is no acknowledgement is told apart") {
     CHECK(parse(parser, R"({"result":)" + deep, ack) == ack_kind::garbage);
 }
 
+TEST_CASE("the fast path reads numbers of any length") {
+    const auto text_with = [](std::string_view number, std::string_view end) {
+        return R"({"result":"ok","messageId":"CAQQADAA","context":")" + std::string(number) + std::string(end);
+    };
+    const std::string digits = "1234567890123456789";
+    acknowledgement ack;
+    for (std::size_t n = 1; n <= digits.size(); ++n)
+        for (const char* end : {R"("})", R"(","errorCode":0})", R"(","errorCode":0,"schemaVersion":0})"}) {
+            const std::string number = digits.substr(digits.size() - n).replace(0, 1, "9");
+            CAPTURE(number);
+            REQUIRE(ack_parser::parse_common(text_with(number, end), ack));
+            CHECK(std::to_string(ack.context) == number);
+            for (std::size_t at = 0; at < n; ++at)
+                for (const char other :
+                     {'/', ':', '\0', '"', '\x7f', static_cast<char>(0xb0), static_cast<char>(0xff)}) {
+                    std::string bad = number;
+                    bad[at] = other;
+                    CHECK_FALSE(ack_parser::parse_common(text_with(bad, end), ack));
+                }
+        }
+    CHECK_FALSE(ack_parser::parse_common(text_with("", R"("})"), ack));
+    CHECK_FALSE(ack_parser::parse_common(text_with("01234567", R"("})"), ack));
+    CHECK_FALSE(ack_parser::parse_common(text_with("12345678901234567890", R"("})"), ack));
+    CHECK_FALSE(ack_parser::parse_common(text_with("12345678", ""), ack));
+}
+
 TEST_CASE("a context is one of our numbers or foreign") {
     ack_parser parser;
     const auto context_of = [&](std::string_view text) {

@@ -257,7 +257,7 @@ TEST_CASE("the status says which error") {
                          {403, errc::forbidden},
                          {404, errc::not_found},
                          {405, errc::bad_request},
-                         {408, errc::bad_request},
+                         {408, errc::request_timeout},
                          {409, errc::conflict},
                          {412, errc::bad_request},
                          {429, errc::throttled},

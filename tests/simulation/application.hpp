@@ -96,6 +96,8 @@ private:
         };
         o.on_reconnect = [this, i, t = tracer_](const sluice::failure& f, unsigned attempt,
                                                 std::chrono::milliseconds d) {
+            if (f.details && f.details->retry_after_s > 0)
+                world_.quiet_until = world_.now() + std::chrono::seconds(f.details->retry_after_s) - 100ms; // told late
             if (!world_.tracing()) return;
             world_.note("producer ", i, ": attempt ", attempt, " in ", d.count(), " ms, for ", f.code.message(),
                         f.details ? ": " + f.details->text : "");

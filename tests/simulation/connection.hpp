@@ -128,8 +128,6 @@ private:
             inbox_.erase(0, n);
             read_ += n;
             cut_behind_refusal();
-            if (asks_for_quiet_ && inbox_.empty() && client_error_) // the client has read it all
-                server_.quiet_until = world_.now() + std::chrono::seconds(1);
             reading.complete({}, n);
         } else if (client_error_) {
             reading.complete(client_error_);
@@ -264,10 +262,7 @@ private:
         std::string text = "220 mail.example ESMTP\r\n";
         if (fault_.kind == fault_kind::status) {
             text = "HTTP/1.1 " + std::to_string(fault_.code) + " \r\nContent-Type: text/html\r\nContent-Length: 20\r\n";
-            if (fault_.code == 429 || fault_.code == 503) {
-                text += "Retry-After: 1\r\n";
-                asks_for_quiet_ = true;
-            }
+            if (fault_.code == 429 || fault_.code == 503) text += "Retry-After: 1\r\n";
             text += "Connection: close\r\n\r\n<html>sorry.</html>\n";
         }
         send(down_, text, true);
@@ -346,7 +341,6 @@ private:
     bool broken_ = false; ///< nothing passes
     bool cut_behind_ = false;
     bool struck_ = false;
-    bool asks_for_quiet_ = false; ///< with a `Retry-After`
 
     testing::detail::fault_script script_{}; // outlives the peer
     std::unique_ptr<testing::peer> peer_{};

@@ -2,7 +2,7 @@
 // What is in use of the heap: after a run it is back at the start.
 #pragma once
 
-#include "run.hpp"
+#include "report.hpp"
 
 #include <malloc.h>
 

@@ -4,6 +4,7 @@
 
 #include "application.hpp"
 #include "contract.hpp"
+#include "report.hpp"
 #include "wire_contract.hpp"
 
 #include <algorithm>
@@ -13,15 +14,6 @@
 #include <vector>
 
 namespace simulation {
-
-struct report {
-    std::vector<std::string> violations{};
-    std::string trace{};
-    std::size_t messages = 0, faults = 0, lines = 0, persisted = 0;
-    std::uint64_t steps = 0;
-    nanoseconds lasted{};
-    std::vector<std::pair<std::size_t, std::size_t>> bytes{}; ///< of each connection: to the server, to the client
-};
 
 class run {
 public:
@@ -260,11 +252,5 @@ private:
     bool over_budget_ = false;
     std::shared_ptr<application> app_{};
 };
-
-/// The schedule of a seed.
-inline report simulate(std::uint64_t seed, bool tracing = false) {
-    const schedule s = scheduler(seed).draw();
-    return run(s, tracing)();
-}
 
 } // namespace simulation

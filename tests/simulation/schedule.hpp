@@ -233,7 +233,7 @@ private:
 
     void draw_actions() {
         const nanoseconds span = d_.pick<nanoseconds>({0ms, 5ms, 300ms, 3s, 40s});
-        const std::size_t wanted = d_.between<std::size_t>(12, 45);
+        const std::size_t wanted = d_.between<std::size_t>(12, 36);
         const unsigned cancels = d_.pick({0u, 0u, 10u, 40u});
         while (s_.messages < wanted) {
             action a = draw_send(span, cancels);

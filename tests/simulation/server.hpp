@@ -68,9 +68,7 @@ public:
     std::set<unsigned> refusing{};      ///< lines on which a message was refused, or its fate denied
     std::set<unsigned> shifting{};      ///< those on which it took no number
     std::set<unsigned> refusals_lost{}; ///< those whose refusal was lost with them: no client has read it
-    /// A refusal with a `Retry-After` is on its way to the only client: nobody may connect before.
-    nanoseconds quiet_until{};
-    bool expects_quiet = false;
+    bool expects_quiet = false; ///< whoever connects is the only producer
 };
 
 } // namespace simulation

@@ -67,6 +67,8 @@ public:
 
     /// Which context's handlers are being run: what a handler compares with where it belongs.
     int turn = 0;
+    /// The last refusal that a producer told of had a `Retry-After`: nobody may connect before.
+    nanoseconds quiet_until{};
 
     // Judgement
 

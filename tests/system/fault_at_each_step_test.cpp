@@ -2,7 +2,7 @@
 // One program - open, send, send_all, push, flush, a last send, close - run again and again in virtual time, each time
 // with one fault: at each byte of each connection, either way; at each step of the way to a socket; at each message and
 // each acknowledgement; and ended at each moment. The contract is checked after each run, and what can heal has to.
-#include "simulation/run.hpp"
+#include "simulation/report.hpp"
 
 #include <doctest/doctest.h>
 
@@ -80,7 +80,7 @@ std::string describe(const setting& to, std::size_t connection, const fault& f) 
 }
 report run_one(const setting& to, std::size_t connection, const fault& f) {
     const schedule s = with_fault(script(to), connection, f);
-    report r = run(s, false)();
+    report r = simulate(s);
     check(r, describe(to, connection, f));
     return r;
 }
@@ -91,7 +91,7 @@ TEST_CASE("without a fault: what the script takes") {
     for (const setting& to : settings) {
         CAPTURE(to.name);
         const schedule s = script(to);
-        const report r = run(s, false)();
+        const report r = simulate(s);
         check(r, to.name);
         CHECK(r.messages == s.messages + 1);
         CHECK(r.persisted == r.messages);
@@ -104,7 +104,7 @@ TEST_CASE("a fault at each byte of each connection, either way, heals") {
     using k = fault_kind;
     std::size_t runs = 0;
     for (const setting& to : settings) {
-        const report whole = run(script(to), false)();
+        const report whole = simulate(script(to));
         for (std::size_t connection = 0; connection < whole.bytes.size(); ++connection) {
             for (const bool upward : {true, false}) {
                 const std::size_t bytes = upward ? whole.bytes[connection].first : whole.bytes[connection].second;
@@ -132,7 +132,7 @@ TEST_CASE("a fault at each byte of each connection, either way, heals") {
 
 TEST_CASE("a close frame of the server behind each byte heals") {
     for (const setting& to : settings) {
-        const report whole = run(script(to), false)();
+        const report whole = simulate(script(to));
         const std::size_t socket = whole.bytes.size() - 1; // the last connection
         std::size_t met = 0;
         for (const bool upward : {true, false}) {
@@ -214,7 +214,7 @@ TEST_CASE("ended at each moment: closed, destroyed, or with its context") {
                 schedule s = script(to);
                 s.end = end;
                 s.end_at = at;
-                const report r = run(s, false)();
+                const report r = simulate(s);
                 check(r, std::string(to.name) + ": ended after " + std::to_string(at / 1us) + " us");
                 CHECK(r.faults == 0);
             }
@@ -229,7 +229,7 @@ TEST_CASE("ended at each moment: closed, destroyed, or with its context") {
                     a.subject = what == deed::cancel_one ? subject : s.operations++;
                     for (action& c : s.consequences) c.cancellable = true;
                     s.actions.push_back(a);
-                    const report r = run(s, false)();
+                    const report r = simulate(s);
                     check(r, std::string(to.name) + ": deed " + std::to_string(static_cast<int>(what)) + " after " +
                                  std::to_string(at / 1us) + " us");
                 }

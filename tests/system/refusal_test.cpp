@@ -87,8 +87,8 @@ TEST_CASE("400, 403 and 404 at the upgrade end the producer at once, with the ca
     }
 }
 
-TEST_CASE("409, 429 and 5xx are tried again until the socket opens") {
-    for (const int status : {409, 429, 500, 502, 503}) {
+TEST_CASE("408, 409, 429 and 5xx are tried again until the socket opens") {
+    for (const int status : {408, 409, 429, 500, 502, 503}) {
         CAPTURE(status);
         asio::io_context context;
         scripted_server server(context, refuse(status, "<html><title>Not now</title></html>", 3));

@@ -197,7 +197,7 @@ inline failure publisher::timed_out(errc code) {
 /// The message has its result. It is in no list any more; its bytes are not looked at again.
 inline void publisher::settle(send_node* n, const failure& error, outcome o) {
     deadlines_.remove(n);
-    if (n->stage == send_node::stage_type::in_window) n->result.sequence_id = number_of(n->context);
+    if (n->stage == send_node::stage_type::in_window) n->result->sequence_id = number_of(n->context);
     if (closing_ && error && n->stage != send_node::stage_type::submitted) lost_closing(error, o);
     (error ? numbers_.failed : o == outcome::duplicate ? numbers_.duplicates : numbers_.persisted).add();
     conclude(n, error, o, finished_);
@@ -216,9 +216,9 @@ inline void publisher::refuse(send_node* n, const failure& why, node_list& done)
 inline void publisher::conclude(send_node* n, const failure& error, outcome o, node_list& done) {
     n->message = message_view();
     n->stage = send_node::stage_type::settled;
-    n->result.outcome = o;
+    n->result->outcome = o;
     if (error) {
-        n->result.info = error.details;
+        n->result->info = error.details;
         n->error = error.code;
     }
     if (n->waiter) { // a push that never got room

@@ -262,7 +262,7 @@ inline void publisher::stored(window::slot& s, const pulsar::acknowledgement& ac
     while (node* first = s.chain.pop_front()) {
         send_node* const n = as_send(first);
         --live_messages_;
-        n->result.message_id.assign(ack.message_id);
+        n->result->message_id.assign(ack.message_id);
         numbers_.latency.add(now - n->accepted);
         settle(n, none, o);
     }

@@ -144,7 +144,14 @@ struct send_node : node {
 
     // result
     std::error_code error{};
-    receipt result{}; ///< its details are the error's too
+    receipt* result = nullptr; ///< where it goes; its details are the error's too
+};
+
+/// One with its receipt. The messages of a `send_all` have theirs where the caller gets them: a node that is walked
+/// over five times is three cache lines then, not five.
+struct receipt_node : send_node {
+    receipt_node() noexcept { result = &own_result; }
+    receipt own_result{};
 };
 
 inline send_node* as_send(node* n) noexcept { return static_cast<send_node*>(n); }

@@ -27,14 +27,14 @@ inline verdict judge(const failure& f, bool credential_is_fresh) noexcept {
     return f.code == condition::fatal ? verdict::fatal : verdict::retry;
 }
 
-/// credential -> region -> OTP -> connect -> upgrade -> open -> (lost: credential again) ... -> closed
+/// credential -> region -> connect, OTP -> upgrade -> open -> (lost: credential again) ... -> closed
 ///
-/// `next` says what to do; the owner does it and tells `succeeded` or `failed`. Steps that this server does not need
-/// are left out. After a failure every step is gone through again: the region may have moved, the one-time password is
+/// `next` says what to do; the owner does it and tells `succeeded` or `failed`. What this server does not need is left
+/// out. After a failure every step is gone through again: the region may have moved, the one-time password is
 /// used up, and what is still good (the credential, the region's name) is answered from the client's memory.
 class session {
 public:
-    enum class step : std::uint8_t { credential, region, one_time_password, connect, upgrade, open, wait, stop };
+    enum class step : std::uint8_t { credential, region, connect, upgrade, open, wait, stop };
 
     struct needs {
         bool region = false;
@@ -54,9 +54,8 @@ public:
     void succeeded() noexcept {
         switch (step_) {
         case step::wait: step_ = step::credential; break;
-        case step::credential: step_ = needs_.region ? step::region : after_region(); break;
-        case step::region: step_ = after_region(); break;
-        case step::one_time_password: step_ = step::connect; break;
+        case step::credential: step_ = needs_.region ? step::region : step::connect; break;
+        case step::region: step_ = step::connect; break;
         case step::connect: step_ = step::upgrade; break;
         case step::upgrade:
             step_ = step::open;
@@ -130,8 +129,6 @@ public:
 private:
     /// One's own ghost is gone within some 0.2 s, if the broker has seen the connection end.
     static constexpr std::chrono::seconds ghost_time{5};
-
-    step after_region() const noexcept { return needs_.one_time_password ? step::one_time_password : step::connect; }
 
     needs needs_;
     reconnect_policy policy_;

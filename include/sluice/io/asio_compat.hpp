@@ -42,6 +42,7 @@
 #include <asio/version.hpp>
 
 #include <sluice/error.hpp>
+#include <sluice/io/erased_executor.hpp>
 
 #include <memory>
 #include <string>
@@ -70,7 +71,8 @@ using inner_executor_t =
 
 /// Everything inside runs on a strand, as coroutines of the strand's own type.
 template <class Executor>
-using strand_of = asio::strand<inner_executor_t<Executor>>;
+using strand_of = asio::strand<std::conditional_t<std::is_same_v<inner_executor_t<Executor>, asio::any_io_executor>,
+                                                  erased_executor, inner_executor_t<Executor>>>;
 template <class Strand, class T = void>
 using task = asio::awaitable<T, Strand>;
 
@@ -89,6 +91,11 @@ auto operation_allocator(const Handler& handler) noexcept {
     else
         return a;
 }
+
+/// A handler without an executor of its own, as far as its type tells: it runs on the producer's.
+template <class Handler, class Executor>
+concept runs_anywhere =
+    requires { typename asio::associated_executor<Handler, Executor>::asio_associated_executor_is_unspecialised; };
 
 /// The core says `errc::aborted`, for it knows no Asio.
 inline std::error_code completion_code(const std::error_code& ec) noexcept {

@@ -32,7 +32,9 @@ public:
     using strand_type = strand_of<Executor>;
 
     client_core(const Executor& executor, client_config config)
-        : strand_(inner_executor_t<Executor>(executor)), config_(std::move(config)), http_(strand_, config_.limits) {
+        : strand_(typename strand_type::inner_executor_type(inner_executor_t<Executor>(executor))),
+          config_(std::move(config)),
+          http_(strand_, config_.limits) {
         problem_ = config_.validate();
         if (problem_) return;
         std::tie(problem_, service_) = pulsar::resolve_service(config_);
@@ -129,8 +131,8 @@ public:
         asio::post(strand_, [self = this->shared_from_this()] { self->region_.reset(); });
     }
 
-    /// From any thread: a connection to the server was lost, perhaps in silence, and so may be those that are kept. A
-    /// request over one of them would wait for its whole time limit.
+    /// From any thread: a connection to the server was lost in silence, and so may be those that are kept. A request
+    /// over one of them would wait for its whole time limit.
     void forget_connections() {
         asio::post(strand_, [self = this->shared_from_this()] { self->http_.forget_idle(); });
     }

@@ -12,6 +12,7 @@
 #include <sluice/io/inbox.hpp>
 #include <sluice/io/link.hpp>
 #include <sluice/io/news.hpp>
+#include <sluice/io/opening.hpp>
 #include <sluice/io/parked.hpp>
 #include <sluice/io/spawn.hpp>
 #include <sluice/io/ticker.hpp>
@@ -31,7 +32,7 @@ namespace io {
 
 /// Three things run on the strand, from the first send to the end:
 ///
-///     run     credential, region, OTP, connect, upgrade; then it reads acknowledgements; after a loss, again
+///     run     credential, region, connect, upgrade; then it reads acknowledgements; after a loss, again
 ///     write   takes over what was sent and writes it, batch by batch; parked while there is nothing to write
 ///     tick    one timer: takes over and stamps what a stalled write holds up, expires, pings
 ///
@@ -71,6 +72,7 @@ public:
           compression_(compression),
           session_({client_->service().ask_region, client_->wants_one_time_password()}, options_.reconnect),
           link_(strand_, options_.connect_timeout),
+          opening_(strand_, client_, link_),
           watch_(options_),
           budget_(strand_, options_.budget),
           ticker_(strand_, tick_of(options_.send_timeout), options_.ping_interval) {}
@@ -203,6 +205,7 @@ private:
         session_.stop();
         ticker_.stop();
         link_.stop();
+        opening_.stop();
         stop_.emit(asio::cancellation_type::terminal); // a REST call or a delay under way
         writer_.wake();
         tell_drops();
@@ -222,13 +225,7 @@ private:
             switch (session_.next()) {
             case step::credential: f = co_await on_client(client_->authorize(session_.wants_fresh_credential())); break;
             case step::region: f = co_await on_client(client_->find_region()); break;
-            case step::one_time_password: {
-                pulsar::answer<std::string> otp = co_await on_client(client_->one_time_password());
-                f = otp.first;
-                otp_ = std::move(otp.second);
-                break;
-            }
-            case step::connect: f = co_await connect(); break;
+            case step::connect: f = co_await opening_.connect(stream_name_, options_.scope); break;
             case step::upgrade: f = co_await upgrade(); break;
             case step::open: f = co_await read(); break;
             case step::wait:
@@ -269,7 +266,8 @@ private:
             publisher_.numbers().connect_failures.add();
             client_->forget_region();
         }
-        client_->forget_connections();
+        if (!ended_by_peer(f) || !opening_.is_with_client()) client_->forget_connections();
+        if (f.details->retry_after_s >= 0) opening_.give_up(); // it might connect before
         if (!leave(f)) return;
         const core::verdict v = session_.failed(f, random_bits<Traits>(), client_->renewable());
         if (v == core::verdict::fatal) return finish(f, f);
@@ -288,21 +286,8 @@ private:
         return false;
     }
 
-    task<strand_type, failure> connect() {
-        pulsar::answer<socket_place> place = co_await on_client(client_->place(stream_name_, options_.scope));
-        if (place.first) co_return place.first;
-        place_ = std::move(place.second);
-        co_return co_await link_.connect(place_.where, client_->tls());
-    }
-
     task<strand_type, failure> upgrade() {
-        const core::publisher::announcement a = publisher_.announce();
-        producer_options said = options_;
-        said.batching_enabled = a.batching;
-        std::string target = pulsar::producer_target(client_->service().dialect, place_.topic, said, compression_,
-                                                     a.initial_sequence_id, std::exchange(otp_, {}));
-        std::string authorization = client_->wants_one_time_password() ? std::string() : place_.authorization;
-        handshake_result r = co_await link_.upgrade(std::move(target), std::move(authorization), options_.deflate);
+        handshake_result r = co_await opening_.upgrade(publisher_.announce(), options_, compression_);
         if (!r.error) publisher_.opened(r.surplus.view(), std::move(r.compression));
         co_return r.error;
     }
@@ -476,9 +461,8 @@ private:
     compression_type compression_;
     core::session session_;
 
-    socket_place place_{};
-    std::string otp_{};
     link<strand_type, Traits> link_;
+    opening<Executor, Traits> opening_;
     core::socket_watch watch_;
     budget_wait<strand_type> budget_;
     core::instant opened_at_{};

@@ -30,6 +30,14 @@ inline failure lost_failure(const std::error_code& cause) {
     return make_failure(errc::connection_closed, std::move(d));
 }
 
+/// The peer refused, or ended the connection itself. Otherwise the way to it may be broken.
+inline bool ended_by_peer(const failure& f) noexcept {
+    if (!f.details) return false;
+    const std::error_code& cause = f.details->cause;
+    return f.details->http_status != 0 || f.details->close_code != 0 || cause == asio::error::eof ||
+           cause == asio::error::connection_reset || cause == asio::ssl::error::stream_truncated;
+}
+
 /// `host`: for the Host field. `deflate` must outlive the call. A refusal is told with the server's words. The caller
 /// bounds the time by closing `stream`.
 template <class Strand, class Traits, class Stream>

@@ -119,7 +119,7 @@ public:
 protected:
     inbox(const Executor& executor, producer_options options)
         : executor_(executor),
-          strand_(executor),
+          strand_(typename strand_type::inner_executor_type(executor)),
           options_(std::move(options)),
           publisher_(options_, first_sequence_id(options_), {nullptr, &fill_random<Traits>}) {}
     ~inbox() = default;

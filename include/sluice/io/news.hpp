@@ -18,7 +18,8 @@ class news {
 public:
     template <class Executor>
     news(const Executor& executor, producer_observer observer)
-        : strand_(executor), reader_(std::make_shared<reader>(std::move(observer))) {}
+        : strand_(typename Strand::inner_executor_type(executor)),
+          reader_(std::make_shared<reader>(std::move(observer))) {}
 
     /// Calls that function of the observer with copies of the arguments, never inside this call.
     template <class Function, class... Arguments>

@@ -69,7 +69,7 @@ private:
 /// The message of a push: it outlives the wait for room, and tells its result to a function, on the producer's
 /// executor.
 template <class Bytes, class OnResult>
-class push_node : public core::send_node {
+class push_node : public core::receipt_node {
 public:
     static constexpr bool fits_block() noexcept {
         return sizeof(push_node) <= core::node_cache::block_size && alignof(push_node) <= core::node_cache::alignment;
@@ -82,7 +82,7 @@ public:
             auto* const self = static_cast<push_node*>(n);
             OnResult call(std::move(self->on_result_));
             const std::error_code ec = completion_code(self->error);
-            const receipt r = std::move(self->result);
+            const receipt r = std::move(self->own_result);
             destroy(self);
             if (invoke) call(ec, r);
         };

@@ -27,6 +27,8 @@ public:
     using handler_executor = asio::associated_executor_t<Handler, Executor>;
 
     operation(Handler&& handler, const Executor& executor) : handler_(std::move(handler)) {
+        // Asked, a type-erased executor takes 65 instructions to say that it is itself.
+        if constexpr (runs_anywhere<Handler, Executor>) return;
         const auto mine = asio::get_associated_executor(handler_, executor);
         if constexpr (std::is_same_v<handler_executor, Executor>) {
             if (mine == executor) return; // the producer's own work keeps it alive, and completions run there anyway
@@ -142,13 +144,13 @@ inline auto ending(std::error_code ec, const std::shared_ptr<const error_details
 }
 /// Of a message.
 template <bool Throws>
-inline auto ending(core::send_node& n) {
-    return std::tuple(ending<Throws>(n.error, n.result.info, n.result.outcome), std::move(n.result));
+inline auto ending(core::receipt_node& n) {
+    return std::tuple(ending<Throws>(n.error, n.own_result.info, n.own_result.outcome), std::move(n.own_result));
 }
 
 /// One message, borrowed.
 template <class Handler, class Executor, bool Throws>
-class send_op : public core::send_node, public operation<send_op<Handler, Executor, Throws>, Handler, Executor> {
+class send_op : public core::receipt_node, public operation<send_op<Handler, Executor, Throws>, Handler, Executor> {
 public:
     send_op(Handler&& handler, const Executor& executor, const message_view& m)
         : operation<send_op, Handler, Executor>(std::move(handler), executor) {
@@ -160,7 +162,7 @@ public:
 
 /// One message, owned.
 template <class Handler, class Executor, bool Throws>
-class owning_send_op : public core::send_node,
+class owning_send_op : public core::receipt_node,
                        public operation<owning_send_op<Handler, Executor, Throws>, Handler, Executor> {
 public:
     owning_send_op(Handler&& handler, const Executor& executor, sluice::message&& m)
@@ -203,15 +205,14 @@ public:
         completion = this;
         settled = [](core::send_group* g, core::send_node* m) {
             auto* const self = static_cast<send_all_op*>(g);
-            sluice::result& r = self->all_[static_cast<std::size_t>(m - self->nodes_.get())];
-            r.ec = completion_code(m->error);
-            r.value = std::move(m->result);
+            if (m->error) self->all_[static_cast<std::size_t>(m - self->nodes_.get())].ec = completion_code(m->error);
             return --self->left_ == 0;
         };
         std::size_t i = 0;
         for (const auto& m : messages) {
             nodes_[i].message = message_view(m);
             nodes_[i].group = this;
+            nodes_[i].result = &all_[i].value;
             ++i;
         }
     }

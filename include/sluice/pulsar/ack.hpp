@@ -6,6 +6,7 @@
 #include <sluice/message.hpp>
 #include <sluice/web/base64.hpp>
 #include <sluice/web/bytes.hpp>
+#include <sluice/web/json_scan.hpp>
 
 #include <simdjson.h>
 
@@ -61,20 +62,36 @@ inline bool is_ack_end(std::string_view text) noexcept {
            is(R"(","schemaVersion":0})");
 }
 
-/// The first character that ends a JSON string, or that is not simply itself in one, or is not ASCII: an id has none.
+/// Goes on to the first character that ends a JSON string, or that is not simply itself in one, or is not ASCII: an id
+/// has none.
 inline const char* skip_plain(const char* at, const char* end) noexcept {
-    constexpr std::uint64_t ones = 0x0101010101010101, high = 0x8080808080808080;
-    const auto zeros = [](std::uint64_t v) noexcept { return (v - ones) & ~v & high; }; // exact up to the first zero
-    for (; end - at >= 8; at += 8) {
-        std::uint64_t v;
-        std::memcpy(&v, at, 8);
-        const std::uint64_t control = (v - ones * 0x20) & ~v & high;
-        const std::uint64_t stop = zeros(v ^ ones * '"') | zeros(v ^ ones * '\\') | control | (v & high);
-        if (stop == 0) continue;
-        if constexpr (std::endian::native != std::endian::little) break;
-        return at + std::countr_zero(stop) / 8;
-    }
+    at = web::detail::skip_json_plain(at, end); // up to the last few
     while (at != end && *at != '"' && *at != '\\' && *at >= 0x20 && static_cast<signed char>(*at) >= 0) ++at;
+    return at;
+}
+
+/// Goes on behind the digits, and puts their value, modulo 2^64, into `value`.
+inline const char* read_digits(const char* at, const char* end, std::uint64_t& value) noexcept {
+    value = 0;
+    if constexpr (std::endian::native == std::endian::little) {
+        constexpr std::uint64_t ones = 0x0101010101010101;
+        std::uint64_t v = 0;
+        if (end - at >= 8) {
+            // Eight at once: a third of the instructions of the loop below.
+            std::memcpy(&v, at, 8);
+            v ^= ones * '0';
+            const std::uint64_t others = ((v + ones * (0x80 - 10)) | v) & ones * 0x80; // exact up to the first of them
+            const int digits = others == 0 ? 8 : std::countr_zero(others) / 8;
+            if (digits == 0) return at;
+            v <<= 64 - 8 * digits; // zeros in front
+            v = (v * 10 + (v >> 8)) & 0x00ff00ff00ff00ff;
+            v = (v * 100 + (v >> 16)) & 0x0000ffff0000ffff;
+            value = (v * 10000 + (v >> 32)) & 0xffffffff;
+            at += digits;
+            if (digits < 8) return at;
+        }
+    }
+    for (; at != end && *at >= '0' && *at <= '9'; ++at) value = value * 10 + static_cast<unsigned>(*at - '0');
     return at;
 }
 
@@ -110,8 +127,7 @@ public:
 
         const char* const number = at;
         std::uint64_t context = 0;
-        for (; at != end && *at >= '0' && *at <= '9'; ++at)
-            context = context * 10 + static_cast<unsigned>(*at - '0'); // wraps where it is refused below
+        at = detail::read_digits(at, end, context);
         const auto digits = at - number;
         if (digits == 0 || digits > 19 || (digits > 1 && *number == '0')) return false;
         if (!detail::is_ack_end({at, static_cast<std::size_t>(end - at)})) return false;

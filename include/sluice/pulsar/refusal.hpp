@@ -124,6 +124,7 @@ inline errc errc_of(int status, std::string_view text) {
     case 401: return errc::unauthorized;
     case 403: return errc::forbidden;
     case 404: return errc::not_found;
+    case 408: return errc::request_timeout; // of a server to which a connection said nothing for too long
     case 409: return errc::conflict;
     case 429: return errc::throttled;
     case 503:
