@@ -131,7 +131,7 @@ TEST_CASE("a password that is refused ends the connecting") {
 
 TEST_CASE("a connection that has waited long for the password is made anew") {
     front f(false);
-    f.gateway->faults().on(call::otp).delay(2100ms);
+    f.gateway->faults().on(call::otp).delay(4s);
     sluice::producer producer(*f.client, "orders", impatient());
     producer.async_open(done());
     run_until(f.context, [&] { return f.held.size() == 2; });
