@@ -394,6 +394,8 @@ private:
         fault_.reset(); // it shares the gateway's inside
         gateway_.reset();
         run_ready(context_);
+        // A look-up in the background is the system's, and nothing can hurry it.
+        for (int i = 0; i < 100 && !context_.stopped(); ++i) context_.run_for(1ms);
         if (!context_.stopped()) broke("something is still waited for");
         if (alive_.use_count() != 1) broke("a handler, a client, a producer or a gateway is still there");
     }

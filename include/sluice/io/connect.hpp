@@ -62,6 +62,7 @@ public:
             if (ec) co_return failure{asio::error::operation_aborted, nullptr};
             co_return too_slow("resolving", where, limit);
         }
+        if (cancelled_) co_return failure{asio::error::operation_aborted, nullptr};
         if (found->error) co_return problem(errc::resolve_failed, where, found->error);
 
         const auto bite = [stream] { stream->close(); };
