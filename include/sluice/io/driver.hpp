@@ -295,7 +295,7 @@ private:
     /// Reads until the socket is of no more use, and says why.
     task<strand_type, failure> read() {
         const auto stream = link_.stream();
-        std::size_t room = 4096;
+        std::size_t room = 2048; // some twenty acknowledgements
         opened_at_ = io::now<Traits>();
         watch_.silence.heard(opened_at_);
         stall_ = {}; // of an earlier socket, which ended for another reason first
