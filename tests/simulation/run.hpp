@@ -25,7 +25,7 @@ public:
         history_.producers.resize(s.producers);
         // Behind the schedule's operations, for each producer: a last message, and a close.
         for (std::size_t i = 0; i < s.operations + 2 * s.producers; ++i) history_.operations.emplace_back();
-        server_.expects_quiet = s.producers == 1 && calls_itself(s) == false;
+        server_.expects_quiet = s.producers == 1 && !has(s, deed::ensure_stream) && !has(s, deed::stand_still);
     }
 
     report operator()() {
@@ -63,10 +63,8 @@ public:
     }
 
 private:
-    /// The program talks to the server beside its producers.
-    static bool calls_itself(const schedule& s) {
-        return std::any_of(s.actions.begin(), s.actions.end(),
-                           [](const action& a) { return a.what == deed::ensure_stream; });
+    static bool has(const schedule& s, deed what) {
+        return std::any_of(s.actions.begin(), s.actions.end(), [what](const action& a) { return a.what == what; });
     }
 
     /// The producers' execution context, and one where other handlers run.

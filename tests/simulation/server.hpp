@@ -68,7 +68,7 @@ public:
     std::set<unsigned> refusing{};      ///< lines on which a message was refused, or its fate denied
     std::set<unsigned> shifting{};      ///< those on which it took no number
     std::set<unsigned> refusals_lost{}; ///< those whose refusal was lost with them: no client has read it
-    bool expects_quiet = false; ///< whoever connects is the only producer
+    bool expects_quiet = false;         ///< whoever connects is the only producer, and tells in time what it was told
 };
 
 } // namespace simulation
