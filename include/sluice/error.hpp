@@ -32,7 +32,7 @@ enum class errc {
     send_timeout = 40, ///< `send_timeout` passed and nothing was written
     ack_timeout,       ///< `send_timeout` passed after the message was written: it may be stored
     connect_timeout,   ///< resolve, connect, TLS or the upgrade took too long
-    request_timeout,   ///< a REST call took too long
+    request_timeout,   ///< a REST call took too long, or a request did, says the server (408)
     pong_timeout,      ///< the peer is silent, pings included
     write_stalled,     ///< the peer takes no byte within `write_timeout`
 

@@ -56,7 +56,8 @@ public:
     }
 
     std::shared_ptr<connection> dial(const endpoint& to) {
-        if (server_.expects_quiet && world_.now() < world_.quiet_until) world_.violated("a connection before the time that Retry-After asked for");
+        if (server_.expects_quiet && world_.now() < world_.quiet_until)
+            world_.violated("a connection before the time that Retry-After asked for");
         fault f;
         const bool dead = to.port() == dead_port || to.port() == silent_port;
         if (dead) {

@@ -25,6 +25,7 @@ public:
         history_.producers.resize(s.producers);
         // Behind the schedule's operations, for each producer: a last message, and a close.
         for (std::size_t i = 0; i < s.operations + 2 * s.producers; ++i) history_.operations.emplace_back();
+        // Not where the program itself talks to the server, nor where a machine that stands still tells late.
         server_.expects_quiet = s.producers == 1 && !has(s, deed::ensure_stream) && !has(s, deed::stand_still);
     }
 

@@ -148,7 +148,7 @@ struct initiate_call {
     template <class Handler, class Result>
     void operator()(Handler&& handler, task<typename Core::strand_type, pulsar::answer<Result>> work) const {
         const auto finish = [](auto h, std::exception_ptr thrown, pulsar::answer<Result> a) {
-            if (thrown) a.first = thrown_failure(thrown);
+            if (thrown) a.first = failure_of(thrown);
             if constexpr (Throws) {
                 const std::exception_ptr e = a.first ? std::make_exception_ptr(error(a.first)) : std::exception_ptr();
                 if constexpr (std::is_same_v<Result, nothing>)
@@ -167,6 +167,19 @@ struct initiate_call {
         const auto where = asio::get_associated_executor(handler, executor);
         spawn_on(core->strand(), std::move(work),
                  asio::bind_executor(where, adapted{std::forward<Handler>(handler), finish}));
+    }
+
+private:
+    static failure failure_of(const std::exception_ptr& thrown) {
+        try {
+            std::rethrow_exception(thrown);
+        } catch (const std::system_error& e) { // a cancelled coroutine ends like this
+            return make_failure(e.code(), e.what());
+        } catch (const std::exception& e) {
+            return make_failure(errc::aborted, e.what());
+        } catch (...) { // a credential_source may throw anything
+            return make_failure(errc::aborted, "an exception that is no std::exception");
+        }
     }
 };
 

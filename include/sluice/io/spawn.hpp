@@ -2,12 +2,10 @@
 // A coroutine on another strand than its caller's, and how a cancellation reaches it there.
 #pragma once
 
-#include <sluice/error.hpp>
 #include <sluice/io/asio_compat.hpp>
 
 #include <exception>
 #include <memory>
-#include <system_error>
 #include <utility>
 
 namespace sluice {
@@ -23,19 +21,6 @@ struct remote_signal {
     Strand strand;
     asio::cancellation_signal signal{};
 };
-
-/// What a coroutine threw, as a value: a cancelled one ends with `operation_aborted`.
-inline failure thrown_failure(const std::exception_ptr& thrown) {
-    try {
-        std::rethrow_exception(thrown);
-    } catch (const std::system_error& e) {
-        return make_failure(e.code(), e.what());
-    } catch (const std::exception& e) {
-        return make_failure(errc::aborted, e.what());
-    } catch (...) {
-        return make_failure(errc::aborted, "unknown exception");
-    }
-}
 
 /// Runs `work` on `strand` and completes through `handler` with `(std::exception_ptr, T)`.
 ///
