@@ -6,6 +6,7 @@
 #include <sluice/codec.hpp>
 #include <sluice/credentials.hpp>
 #include <sluice/error.hpp>
+#include <sluice/pack_layout.hpp>
 
 #include <chrono>
 #include <cstddef>
@@ -64,6 +65,13 @@ struct socket_deflate {
     maker make = nullptr;
 };
 inline constexpr socket_deflate deflate_off{};
+
+/// Where the Codec compresses.
+enum class compress_at : std::uint8_t {
+    broker,     ///< the proxy, towards the broker: what goes over the socket is not compressed
+    end_to_end, ///< each payload, before it is encrypted for those who hold a private key (`encryption`)
+    packed      ///< many messages, gathered into one: consumers unpack it, see docs/packed.md
+};
 
 /// How a key becomes a partition.
 enum class hashing_scheme : std::uint8_t { java_string_hash, murmur3_32_hash };
@@ -125,10 +133,12 @@ struct producer_options {
 
     // ours
     sluice::when_full when_full = when_full::suspend;
-    int max_waiting_messages = 1000;             ///< 0 .. 1,000,000, behind the window where `when_full` drops
-    std::size_t max_pending_bytes = 64u << 20;   ///< payload bytes written and unacknowledged, 1 KiB or more
-    std::shared_ptr<byte_budget> budget{};       ///< shared with other producers, beside `max_pending_bytes`
-    socket_deflate deflate{};                    ///< `deflate_auto`, `deflate_on`: compression on the socket
+    int max_waiting_messages = 1000;           ///< 0 .. 1,000,000, behind the window where `when_full` drops
+    std::size_t max_pending_bytes = 64u << 20; ///< payload bytes written and unacknowledged, 1 KiB or more
+    std::shared_ptr<byte_budget> budget{};     ///< shared with other producers, beside `max_pending_bytes`
+    sluice::compress_at compress_at = compress_at::broker;
+    sluice::pack_layout pack_layout = pack_layout::framed; ///< of `compress_at::packed`
+    socket_deflate deflate{};                              ///< `deflate_auto`, `deflate_on`: compression on the socket
     std::size_t max_frame_bytes = 1u << 20;      ///< a message's JSON text; the proxy closes the socket over its limit
     std::size_t batching_max_bytes = 128u << 10; ///< frames gathered into one write, 4 KiB .. 16 MiB
     std::chrono::milliseconds ping_interval{30'000};   ///< of silence; 0: none

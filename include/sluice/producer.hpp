@@ -94,7 +94,8 @@ public:
                    producer_observer observer, Codec codec = Codec())
         : executor_(owner.get_executor()),
           driver_(driver_type::make(inner_executor_type(owner.get_executor()), owner.core(), std::move(stream),
-                                    std::move(options), codec.type(), std::move(observer))) {}
+                                    std::move(options), pulsar::compressor::owning(std::move(codec)),
+                                    std::move(observer))) {}
 
     basic_producer(basic_producer&& other) noexcept = default;
     basic_producer& operator=(basic_producer&& other) noexcept {

@@ -18,6 +18,7 @@
 #include <sluice/io/ticker.hpp>
 #include <sluice/io/traits.hpp>
 #include <sluice/io/wakeup.hpp>
+#include <sluice/pulsar/compressor.hpp>
 
 #include <algorithm>
 #include <atomic>
@@ -49,10 +50,10 @@ public:
     using timer_type = typename Traits::template timer<strand_type>;
 
     static std::shared_ptr<driver> make(const Executor& executor, std::shared_ptr<client_type> client,
-                                        std::string stream, producer_options options, compression_type compression,
+                                        std::string stream, producer_options options, pulsar::compressor codec,
                                         producer_observer observer) {
         auto self = std::make_shared<driver>(executor, std::move(client), std::move(stream), std::move(options),
-                                             compression, std::move(observer));
+                                             std::move(codec), std::move(observer));
         self->service_ = &asio::use_service<parked_service>(
             static_cast<asio::execution_context&>(asio::query(executor, asio::execution::context)));
         self->service_->add(self);
@@ -64,12 +65,12 @@ public:
     }
 
     driver(const Executor& executor, std::shared_ptr<client_type> client, std::string stream, producer_options options,
-           compression_type compression, producer_observer observer)
+           pulsar::compressor codec, producer_observer observer)
         : base(executor, std::move(options)),
           news_(executor, std::move(observer)),
           client_(std::move(client)),
           stream_name_(std::move(stream)),
-          compression_(compression),
+          codec_(std::move(codec)),
           session_({client_->service().ask_region, client_->wants_one_time_password()}, options_.reconnect),
           link_(strand_, options_.connect_timeout),
           opening_(strand_, client_, link_),
@@ -287,7 +288,7 @@ private:
     }
 
     task<strand_type, failure> upgrade() {
-        handshake_result r = co_await opening_.upgrade(publisher_.announce(), options_, compression_);
+        handshake_result r = co_await opening_.upgrade(publisher_.announce(), options_, codec_.type);
         if (!r.error) publisher_.opened(r.surplus.view(), std::move(r.compression));
         co_return r.error;
     }
@@ -458,7 +459,7 @@ private:
     news<strand_type> news_;
     std::shared_ptr<client_type> client_;
     std::string stream_name_;
-    compression_type compression_;
+    pulsar::compressor codec_;
     core::session session_;
 
     link<strand_type, Traits> link_;

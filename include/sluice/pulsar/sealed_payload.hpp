@@ -3,6 +3,7 @@
 #pragma once
 
 #include <sluice/codec.hpp>
+#include <sluice/pulsar/compressor.hpp>
 #include <sluice/pulsar/envelope.hpp>
 #include <sluice/pulsar/secret.hpp>
 #include <sluice/web/base64.hpp>
@@ -18,24 +19,6 @@
 namespace sluice {
 inline namespace v1 {
 namespace pulsar {
-
-/// A codec as a table of functions: what compresses is chosen by the producer's type, and the machines are not
-/// templates. The codec must outlive it. Default constructed: none.
-struct compressor {
-    compression_type type = compression_type::none;
-    void* codec = nullptr;
-    std::size_t (*bound)(const void* codec, std::size_t n) = nullptr;
-    codec_result (*compress)(void* codec, std::span<const std::byte> in, std::span<std::byte> out) = nullptr;
-
-    template <compression_codec Codec>
-    static compressor of(Codec& codec) noexcept {
-        return {codec.type(), &codec,
-                [](const void* c, std::size_t n) { return static_cast<const Codec*>(c)->bound(n); },
-                [](void* c, std::span<const std::byte> in, std::span<std::byte> out) {
-                    return static_cast<Codec*>(c)->compress(in, out);
-                }};
-    }
-};
 
 /// A payload as it goes into the frame, and what its message says of it.
 struct sealed_payload {
