@@ -125,7 +125,13 @@ public:
             return false;
         }
         size_ = static_cast<std::uint8_t>(text.size());
-        std::memcpy(text_.data(), text.data(), text.size());
+        // Ids have 16 to 28 characters as a rule: two copies that overlap, of constant size, are no call.
+        if (text.size() >= 16 && text.size() <= 32) {
+            std::memcpy(text_.data(), text.data(), 16);
+            std::memcpy(text_.data() + text.size() - 16, text.data() + text.size() - 16, 16);
+        } else {
+            std::memcpy(text_.data(), text.data(), text.size());
+        }
         return true;
     }
 

@@ -12,19 +12,27 @@ namespace {
 using sluice::core::window;
 using state = window::slot_state;
 
+/// The context of the slot that is opened.
+std::uint64_t open(window& w, std::uint32_t messages = 1, std::size_t bytes = 5) {
+    const std::uint64_t context = w.next();
+    w.open(messages, bytes);
+    CHECK(w.next() == context + 1);
+    return context;
+}
+
 TEST_CASE("window: contexts are consecutive and never given twice") {
     window w(10, 1000);
     CHECK(w.empty());
     CHECK(w.next() == 0);
-    CHECK(w.open(1, 5) == 0);
-    CHECK(w.open(1, 5) == 1);
+    CHECK(open(w) == 0);
+    CHECK(open(w) == 1);
     w.release(1);
-    CHECK(w.open(1, 5) == 2); // 1 is a hole behind 0, and stays one
+    CHECK(open(w) == 2); // 1 is a hole behind 0, and stays one
     w.release(0);
     w.release(2);
     CHECK(w.empty());
     CHECK(w.oldest() == 3);
-    CHECK(w.open(1, 5) == 3);
+    CHECK(open(w) == 3);
 }
 
 TEST_CASE("window: what is not in it is not found") {
@@ -111,8 +119,8 @@ TEST_CASE("window: a slot that is used again knows nothing of its past") {
     w.find(0)->attempts = 9;
     w.find(0)->state = state::tombstone;
     w.release(0);
-    for (int i = 0; i < 15; ++i) w.release(w.open(1, 1));
-    CHECK(w.open(2, 3) == 16); // the place of 0 in a ring of 16
+    for (int i = 0; i < 15; ++i) w.release(open(w));
+    CHECK(open(w, 2, 3) == 16); // the place of 0 in a ring of 16
     const window::slot& s = *w.find(16);
     CHECK(s.attempts == 0);
     CHECK(s.state == state::live);
@@ -125,9 +133,9 @@ TEST_CASE("window: growth carries chains over, also where the ring wraps") {
     window w(1'000'000, 1'000'000);
     std::vector<sluice::core::send_node> nodes(500);
     std::uint64_t from = 0;
-    for (; from < 13; ++from) w.release(w.open(1, 1));
+    for (; from < 13; ++from) w.release(open(w));
     for (std::size_t i = 0; i < nodes.size(); ++i) {
-        const std::uint64_t c = w.open(1, 1);
+        const std::uint64_t c = open(w);
         CHECK(c == from + i);
         w.find(c)->chain.push_back(&nodes[i]);
     }
@@ -143,7 +151,7 @@ TEST_CASE("window: shrink gives back an empty ring alone, and numbers go on") {
     w.shrink();
     CHECK(w.find(299) == nullptr);
     CHECK(w.first_live(0) == 300);
-    CHECK(w.open(1, 1) == 300);
+    CHECK(open(w) == 300);
     CHECK(w.find(300) != nullptr);
 }
 
@@ -167,7 +175,7 @@ TEST_CASE("window: against a map") {
             const bool room = model.empty() || (messages + n <= 64 && held + bytes <= 4096);
             REQUIRE(w.has_room(n, bytes) == room);
             if (room && random() % 2 == 0) {
-                REQUIRE(w.open(n, bytes) == next);
+                REQUIRE(open(w, n, bytes) == next);
                 model[next++] = {n, bytes};
             } else if (!model.empty()) {
                 auto it = model.begin();

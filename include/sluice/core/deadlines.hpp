@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-// Which message times out next.
+// Which of the messages with a time-out of their own times out next.
 #pragma once
 
 #include <sluice/core/send_node.hpp>
@@ -17,52 +17,37 @@ constexpr instant deadline_after(instant now, std::chrono::milliseconds limit) n
     return limit.count() <= 0 || limit >= longest ? never : now + limit;
 }
 
-/// Messages with the producer's time-out expire in the order in which they were stamped: a list, constant time.
-/// Messages with a time-out of their own stand in a binary heap that knows each one's place.
+/// They stand in a binary heap that knows each one's place. Those with the producer's time-out need none: they expire
+/// in the order in which they were taken over, which is that of the window, and behind it of the waiting.
 class deadlines {
 public:
-    /// `deadline` is set already; `own`: it does not follow the producer's order. `never` is not kept.
-    void add(send_node* n, bool own) {
+    /// `deadline` is set already. `never` is not kept.
+    void add(send_node* n) {
         if (n->deadline == never) return;
-        if (own) {
-            heap_.push_back(n);
-            n->heap_index = heap_.size();
-            rise(heap_.size());
-            return;
-        }
-        n->timed = true;
-        n->later = nullptr;
-        n->earlier = last_;
-        (last_ ? last_->later : first_) = n;
-        last_ = n;
+        heap_.push_back(n);
+        n->heap_index = heap_.size();
+        rise(heap_.size());
     }
 
+    /// Without effect where it is not kept.
     void remove(send_node* n) noexcept {
-        if (n->timed) {
-            (n->earlier ? n->earlier->later : first_) = n->later;
-            (n->later ? n->later->earlier : last_) = n->earlier;
-            n->earlier = n->later = nullptr;
-            n->timed = false;
-        } else if (n->heap_index != 0) {
-            const std::size_t hole = n->heap_index;
-            n->heap_index = 0;
-            send_node* moved = heap_.back();
-            heap_.pop_back();
-            if (moved == n) return;
-            place(moved, hole);
-            rise(hole);
-            sink(moved->heap_index);
-        }
+        if (n->heap_index == 0) return;
+        const std::size_t hole = n->heap_index;
+        n->heap_index = 0;
+        send_node* moved = heap_.back();
+        heap_.pop_back();
+        if (moved == n) return;
+        place(moved, hole);
+        rise(hole);
+        sink(moved->heap_index);
     }
 
     /// The next message whose deadline is at or before `now`, still kept; null if there is none.
     send_node* expired(instant now) const noexcept {
-        if (first_ && first_->deadline <= now) return first_;
-        if (!heap_.empty() && heap_.front()->deadline <= now) return heap_.front();
-        return nullptr;
+        return !heap_.empty() && heap_.front()->deadline <= now ? heap_.front() : nullptr;
     }
 
-    bool empty() const noexcept { return !first_ && heap_.empty(); }
+    bool empty() const noexcept { return heap_.empty(); }
 
 private:
     void place(send_node* n, std::size_t index) noexcept {
@@ -90,8 +75,6 @@ private:
         place(n, index);
     }
 
-    send_node* first_ = nullptr;
-    send_node* last_ = nullptr;
     std::vector<send_node*> heap_{};
 };
 

@@ -167,6 +167,7 @@ public:
     bool drained() const noexcept { return messages() == 0 && !awaits_cancels(); }
     /// Frames are written and unanswered, of messages that nobody waits for too.
     bool unanswered() const noexcept { return !window_.empty(); }
+    /// A message with a time-out of its own is outstanding, or somebody waits for the socket.
     bool has_deadlines() const noexcept { return !deadlines_.empty() || !openers_.empty(); }
     /// Messages wait for room, or for a socket: new ones need not wake anybody.
     bool blocked() const noexcept { return !waiting_.empty() || holding_; }
@@ -202,6 +203,9 @@ private:
     }
     void take_over(node* n, instant now);
     void accept(send_node* n, instant now);
+    void wait(send_node* n);
+    void expire_waiting(instant oldest);
+    void expire_window(instant oldest);
     void make_room();
     static const failure& no_room(failure& shared, const char* limit, std::size_t value);
     failure misfit(const message_view& m, std::uint64_t context) const;
@@ -222,6 +226,7 @@ private:
     bool persisted(const pulsar::acknowledgement& ack, instant now);
     void stored(window::slot& s, const pulsar::acknowledgement& ack, outcome o, instant now);
     void settle(send_node* n, const failure& error, outcome o);
+    void finish(send_node* n);
     void lost_closing(const failure& error, outcome o);
     void abandon(send_node* n, const failure& error);
     void settle_markers();

@@ -14,16 +14,24 @@ inline void publisher::drain(instant now) { take_over(submitted_.take(), now); }
 
 inline void publisher::take_over(node* n, instant now) {
     share counted;
+    std::uint64_t messages = 0;
     while (n) {
         node* const after = n->next;
         switch (n->kind) {
-        case node_kind::message:
-            if (as_send(n)->counted) {
+        case node_kind::message: {
+            send_node* const m = as_send(n);
+            ++messages;
+            m->accepted = now;
+            if (m->counted) {
                 ++counted.messages;
-                counted.bytes += as_send(n)->message.payload().size();
+                counted.bytes += m->message.payload().size();
             }
-            accept(as_send(n), now);
+            if (!ended_ && !closing_ && fits_for_certain(m->message))
+                wait(m);
+            else
+                accept(m, now);
             break;
+        }
         case node_kind::flush: waiting_.push_back(n); break;
         case node_kind::open:
             if (socket_ || ended_) {
@@ -46,12 +54,12 @@ inline void publisher::take_over(node* n, instant now) {
         }
         n = after;
     }
+    numbers_.accepted.add(messages);
     refresh(counted);
 }
 
+/// One that needs a closer look.
 inline void publisher::accept(send_node* n, instant now) {
-    numbers_.accepted.add();
-    n->accepted = now;
     if (ended_) return settle(n, ended_, outcome::not_sent);
     if (closing_)
         return settle(n, make_failure(errc::closed, "send after close: the producer takes no more messages"),
@@ -59,20 +67,22 @@ inline void publisher::accept(send_node* n, instant now) {
     // Its context will be this one or, if others get theirs first, a longer number: checked again then.
     if (!fits_for_certain(n->message))
         if (failure f = misfit(n->message, window_.next())) return settle(n, f, outcome::not_sent);
-    std::chrono::milliseconds limit = options_.send_timeout;
-    bool own = false;
     if (const auto* a = n->message.attributes(); a && a->send_timeout) {
-        limit = *a->send_timeout;
-        own = true;
+        const std::chrono::milliseconds limit = *a->send_timeout;
         if (limit.count() < 0) // what is left until some moment that is over
             return settle(n,
                           make_failure(errc::send_timeout, "send_timeout = " + std::to_string(limit.count()) +
                                                                " ms: it is over before the message is sent"),
                           outcome::not_sent);
+        n->own_limit = true;
+        n->deadline = deadline_after(now, limit);
+        deadlines_.add(n);
     }
+    wait(n);
+}
+
+inline void publisher::wait(send_node* n) {
     n->stage = send_node::stage_type::waiting;
-    n->deadline = deadline_after(now, limit);
-    deadlines_.add(n, own);
     waiting_.push_back(n);
     ++waiting_messages_;
     waiting_bytes_ += n->message.payload().size();
@@ -164,6 +174,11 @@ inline void publisher::cancel_marker(std::uint64_t ticket) {
 }
 
 inline void publisher::expire(instant now) {
+    // Of those with the producer's time-out each is due that was taken over so long ago.
+    if (options_.send_timeout.count() > 0) {
+        expire_window(now - options_.send_timeout);
+        expire_waiting(now - options_.send_timeout);
+    }
     while (send_node* n = deadlines_.expired(now))
         abandon(n, timed_out(n->stage == send_node::stage_type::waiting ? errc::send_timeout : errc::ack_timeout));
     while (openers_.front() && as_marker(openers_.front())->deadline <= now) {
@@ -172,6 +187,30 @@ inline void publisher::expire(instant now) {
         finished_.push_back(n);
     }
     refresh();
+}
+
+/// In one pass: what has expired leaves its slots behind.
+inline void publisher::expire_window(instant oldest) {
+    for (std::uint64_t c = window_.oldest(); c != window_.next(); ++c) {
+        window::slot* const s = window_.find(c);
+        if (!s) continue;
+        for (node* each = s->chain.front(); each != nullptr;) {
+            send_node* const n = as_send(each);
+            each = each->next;
+            if (n->own_limit) continue;
+            if (n->accepted > oldest) return;
+            abandon(n, timed_out(errc::ack_timeout));
+        }
+    }
+}
+
+inline void publisher::expire_waiting(instant oldest) {
+    for (node* each = waiting_.front(); each != nullptr;) {
+        node* const n = std::exchange(each, each->next);
+        if (n->kind != node_kind::message || as_send(n)->own_limit) continue;
+        if (as_send(n)->accepted > oldest) return;
+        abandon(as_send(n), timed_out(errc::send_timeout));
+    }
 }
 
 /// One error for all that expire for the same cause: a thousand messages share its text.
@@ -201,6 +240,11 @@ inline void publisher::settle(send_node* n, const failure& error, outcome o) {
     if (closing_ && error && n->stage != send_node::stage_type::submitted) lost_closing(error, o);
     (error ? numbers_.failed : o == outcome::duplicate ? numbers_.duplicates : numbers_.persisted).add();
     conclude(n, error, o, finished_);
+    finish(n);
+}
+
+/// It has its result; a cancellation that was quicker is waited for.
+inline void publisher::finish(send_node* n) {
     if (n->cancellable && !begin_completing(n))
         ++limbo_;
     else

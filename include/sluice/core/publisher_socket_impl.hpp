@@ -79,19 +79,21 @@ inline web::bytes_view publisher::encode() {
         socket_->consume_output(control.size());
     }
     if (!socket_->close_sent()) {
-        while (!holding_) {
-            cursor_ = window_.first_live(cursor_);
+        for (bool more = true; more && !holding_;) {
+            if (cursor_ != window_.next()) cursor_ = window_.first_live(cursor_);
             const bool again = cursor_ != window_.next();
             if (!again) {
-                settle_markers();
                 if (waiting_.empty()) break;
+                if (waiting_.front()->kind == node_kind::flush) {
+                    settle_markers();
+                    continue;
+                }
             }
             // Numbers on one socket are consecutive: at a hole, it is drained and another one opened.
-            if (options_.deduplicate && (cursor_ != expected_ || (alone_ && !again && window_.oldest() >= old_end_))) {
+            if (options_.deduplicate && (cursor_ != expected_ || (alone_ && !again && window_.oldest() >= old_end_)))
                 holding_ = true;
-                break;
-            }
-            if (again ? !append_again(cursor_) : !append_new(as_send(waiting_.front()))) break;
+            else
+                more = again ? append_again(cursor_) : append_new(as_send(waiting_.front()));
         }
     }
     const web::bytes_view out = batch_.batch();
@@ -125,11 +127,11 @@ inline bool publisher::append_new(send_node* n) {
     const std::size_t frame = text + web::frame_header_size(text, true);
     if (!window_.has_room(1, m.payload().size()) || !batch_.has_room(frame)) return false;
     if (!afford(m.payload().size())) return false;
-    const std::uint64_t context = window_.open(1, m.payload().size()); // may throw: the message still waits then
-    waiting_.remove(n);
+    const std::uint64_t context = window_.next();
+    window::slot& s = window_.open(1, m.payload().size()); // may throw: the message still waits then
+    waiting_.pop_front();
     --waiting_messages_;
     waiting_bytes_ -= m.payload().size();
-    window::slot& s = *window_.find(context);
     s.chain.push_back(n);
     s.attempts = 1;
     s.text = static_cast<std::uint32_t>(text);
@@ -188,6 +190,9 @@ inline failure publisher::received(std::size_t n, instant now) {
     pulsar::acknowledgement ack;
     // What came behind a bad answer is read all the same: an acknowledgement saves a message from being sent twice.
     for (;;) {
+        // Nearly all are one short frame each of the common form, which is ASCII.
+        for (web::bytes_view text; !(text = socket_->peek_short_text()).empty(); socket_->take_short_text(text))
+            if (!parser_.parse_common(web::as_text(text), ack) || !persisted(ack, now)) break;
         const web::ws_connection::event e = socket_->next();
         if (e.what == kind::none) break;
         if (e.what == kind::text) {
@@ -252,19 +257,27 @@ inline bool publisher::persisted(const pulsar::acknowledgement& ack, instant now
 }
 
 inline void publisher::stored(window::slot& s, const pulsar::acknowledgement& ack, outcome o, instant now) {
-    static const failure none;
-    answered_ = true;
-    proven_ = proven_ || (o == outcome::persisted && ack.context < unsure_from_);
-    stored_some_ = stored_some_ || o == outcome::persisted;
+    if (!proven_) { // else all three are true
+        answered_ = true;
+        proven_ = o == outcome::persisted && ack.context < unsure_from_;
+        stored_some_ = stored_some_ || o == outcome::persisted;
+    }
     const std::int64_t number = number_of(ack.context);
     if (number > last_sequence_id_.load(std::memory_order_relaxed))
         last_sequence_id_.store(number, std::memory_order_relaxed);
+    counter& stored_so = o == outcome::duplicate ? numbers_.duplicates : numbers_.persisted;
     while (node* first = s.chain.pop_front()) {
         send_node* const n = as_send(first);
         --live_messages_;
-        n->result->message_id.assign(ack.message_id);
+        stored_so.add();
         numbers_.latency.add(now - n->accepted);
-        settle(n, none, o);
+        n->result->message_id.assign(ack.message_id);
+        n->result->sequence_id = number;
+        n->result->outcome = o;
+        n->message = message_view();
+        n->stage = send_node::stage_type::settled;
+        if (n->heap_index != 0) deadlines_.remove(n);
+        finish(n);
     }
     window_.release(ack.context);
 }

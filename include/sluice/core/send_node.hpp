@@ -61,8 +61,11 @@ public:
         last_ = n;
     }
     node* pop_front() noexcept {
-        node* n = first_;
-        if (n) remove(n);
+        node* const n = first_;
+        if (!n) return nullptr;
+        first_ = n->next;
+        (first_ ? first_->previous : last_) = nullptr;
+        n->next = nullptr;
         return n;
     }
     void remove(node* n) noexcept {
@@ -120,27 +123,25 @@ struct send_group {
 /// slot's handler is about to push the node's link: it stores the result and finishes when the link arrives.
 enum class cancel_state : std::uint8_t { idle, requested, withdrawal_requested, completing };
 
-/// One message on its way.
+/// One message on its way. A window full of them does not fit a processor's first cache: they are kept small.
 struct send_node : node {
-    message_view message{};
-    send_group* group = nullptr;   ///< null for a plain send
-    marker_node* waiter = nullptr; ///< of a push, until the message has room
-
-    // time
-    instant accepted{}; ///< when the strand took it over: one clock reading for a batch
-    instant deadline = never;
-    send_node* earlier = nullptr; ///< of the producer-wide time-outs
-    send_node* later = nullptr;
-    std::size_t heap_index = 0; ///< 1-based place among the messages with their own time-out; 0: not there
-    bool timed = false;         ///< in the list of producer-wide time-outs
-
-    // place
-    std::uint64_t context = 0; ///< of its window slot
+    // place: here, where the base has left room
     enum class stage_type : std::uint8_t { submitted, waiting, in_window, settled } stage = stage_type::submitted;
     bool counted = false;     ///< in the counter of `fail` and `try_push` until it is drained
     bool cancellable = false; ///< a cancellation slot is connected
+    bool own_limit = false;   ///< its deadline is its own, not the producer's
     std::atomic<cancel_state> cancel{cancel_state::idle};
+    std::uint64_t context = 0; ///< of its window slot
+
+    message_view message{};
+    send_group* group = nullptr;   ///< null for a plain send
+    marker_node* waiter = nullptr; ///< of a push, until the message has room
     send_node* next_cancelled = nullptr;
+
+    // time
+    instant accepted{};         ///< when the strand took it over: one clock reading for a batch
+    instant deadline = never;   ///< where it is its own
+    std::size_t heap_index = 0; ///< 1-based place among the messages with their own deadlines; 0: not there
 
     // result
     std::error_code error{};

@@ -6,8 +6,9 @@
 
 #include <algorithm>
 #include <bit>
+#include <cstddef>
 #include <cstdint>
-#include <vector>
+#include <memory>
 
 namespace sluice {
 inline namespace v1 {
@@ -42,9 +43,9 @@ public:
         return messages_ + messages <= max_messages_ && bytes_ + bytes <= max_bytes_;
     }
 
-    /// Opens the next slot and gives its context.
-    std::uint64_t open(std::uint32_t messages, std::size_t bytes) {
-        if (next_ - oldest_ == slots_.size()) grow();
+    /// Opens the next slot: its context is what `next()` was.
+    slot& open(std::uint32_t messages, std::size_t bytes) {
+        if (next_ - oldest_ == capacity_) grow();
         slot& s = at(next_);
         s.messages = messages;
         s.bytes = bytes;
@@ -52,7 +53,8 @@ public:
         s.state = slot_state::live;
         messages_ += messages;
         bytes_ += bytes;
-        return next_++;
+        ++next_;
+        return s;
     }
 
     /// Null for a context that is not in the window: unknown, or answered before.
@@ -86,20 +88,25 @@ public:
 
     /// Gives the ring back when nothing is in it.
     void shrink() noexcept {
-        if (empty() && slots_.size() > 256) slots_ = std::vector<slot>();
+        if (!empty() || capacity_ <= 256) return;
+        slots_.reset();
+        capacity_ = 0;
     }
 
 private:
-    slot& at(std::uint64_t context) noexcept { return slots_[context & (slots_.size() - 1)]; }
-    const slot& at(std::uint64_t context) const noexcept { return slots_[context & (slots_.size() - 1)]; }
+    slot& at(std::uint64_t context) noexcept { return slots_[context & (capacity_ - 1)]; }
+    const slot& at(std::uint64_t context) const noexcept { return slots_[context & (capacity_ - 1)]; }
 
     void grow() {
-        std::vector<slot> larger(std::max<std::size_t>(slots_.size() * 2, 16));
-        for (std::uint64_t c = oldest_; c != next_; ++c) larger[c & (larger.size() - 1)] = std::move(at(c));
+        const std::size_t size = std::max<std::size_t>(capacity_ * 2, 16);
+        auto larger = std::make_unique<slot[]>(size);
+        for (std::uint64_t c = oldest_; c != next_; ++c) larger[c & (size - 1)] = std::move(at(c));
         slots_ = std::move(larger);
+        capacity_ = size;
     }
 
-    std::vector<slot> slots_{}; // a power of two, or none
+    std::unique_ptr<slot[]> slots_{};
+    std::size_t capacity_ = 0; // a power of two, or none
     std::uint64_t oldest_ = 0;
     std::uint64_t next_ = 0;
     std::size_t messages_ = 0, bytes_ = 0;

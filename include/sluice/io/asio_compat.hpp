@@ -99,7 +99,7 @@ concept runs_anywhere =
 
 /// The core says `errc::aborted`, for it knows no Asio.
 inline std::error_code completion_code(const std::error_code& ec) noexcept {
-    if (ec == errc::aborted) return asio::error::operation_aborted;
+    if (ec && ec == errc::aborted) return asio::error::operation_aborted;
     return ec;
 }
 

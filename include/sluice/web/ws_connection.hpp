@@ -82,6 +82,19 @@ public:
     /// or `feed`; the `data` of a ping or pong, and with compression that of a message, until the next `next`.
     event next();
 
+    /// By far the most frequent frame that a client gets, whole and at the front: a short, unmasked, uncompressed text.
+    /// Its payload, not yet looked at: who knows it to be valid UTF-8 takes it, `next` would check it. Empty for
+    /// anything else.
+    bytes_view peek_short_text() const noexcept {
+        if (role_ != role::client || in_frame_ || message_ != opcode::continuation || !reading_) return {};
+        const bytes_view in = in_.view();
+        if (in.size() < 2 || in[0] != std::byte{0x81} || in[1] >= std::byte{126}) return {};
+        const auto n = std::to_integer<std::size_t>(in[1]);
+        if (n > options_.max_message || in.size() - 2 < n) return {};
+        return {in.data() + 2, n};
+    }
+    void take_short_text(bytes_view peeked) noexcept { in_.consume(2 + peeked.size()); }
+
     /// The stream ended. Without a close frame, `next` tells `errc::connection_closed` and 1006 after what came before.
     void end_of_stream() noexcept { ended_ = true; }
 
@@ -129,7 +142,6 @@ private:
     /// Pings are answered one by one while less than this waits to be written; after that only the newest (5.5.3).
     static constexpr std::size_t pong_limit = 16 * 1024;
 
-    bool next_short_text(event& e) noexcept;
     bool begin_frame(const frame_header& header, std::size_t header_size) noexcept;
     errc gather();
     errc inflate(bytes_view piece);
@@ -185,23 +197,7 @@ inline void ws_connection::feed(bytes_view bytes) {
     commit(bytes.size());
 }
 
-/// By far the most frequent frame that a client gets, whole: a short unmasked message of ASCII text.
-inline bool ws_connection::next_short_text(event& e) noexcept {
-    if (role_ != role::client || in_frame_ || message_ != opcode::continuation || !reading_) return false;
-    const bytes_view in = in_.view();
-    if (in.size() < 2 || in[0] != std::byte{0x81} || in[1] >= std::byte{126}) return false;
-    const auto n = std::to_integer<std::size_t>(in[1]);
-    if (n > options_.max_message || in.size() - 2 < n) return false;
-    const std::byte* const text = in.data() + 2;
-    if (skip_ascii(text, text + n) != text + n) return false;
-    e.what = event::kind::text;
-    e.data = {text, n};
-    in_.consume(2 + n);
-    return true;
-}
-
 inline ws_connection::event ws_connection::next() {
-    if (event e; next_short_text(e)) return e;
     while (reading_) {
         if (!in_frame_) {
             const bytes_view rest = in_.view().subspan(at_);
