@@ -34,12 +34,12 @@ TEST_SUITE("core/node_cache") {
     // The system may give the same address again: what is counted is how many of the old ones come back.
     TEST_CASE("no more is kept than its limit") {
         node_cache cache;
-        std::vector<void*> held(3 * node_cache::most);
+        std::vector<void*> held(3 * cache.most());
         for (void*& block : held) block = cache.allocate();
-        const std::vector<void*> last(held.begin(), held.begin() + node_cache::most); // given first, so kept
+        const std::vector<void*> last(held.begin(), held.begin() + cache.most()); // given first, so kept
         for (void* const block : held) cache.deallocate(block);
         std::set<void*> kept;
-        for (std::size_t i = 0; i < node_cache::most; ++i) kept.insert(cache.allocate());
+        for (std::size_t i = 0; i < cache.most(); ++i) kept.insert(cache.allocate());
         CHECK(kept == std::set<void*>(last.begin(), last.end()));
         for (void* const block : kept) cache.deallocate(block);
     }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-// Memory of nodes that were finished, for the next ones.
+// Memory of what was finished, for the next ones of its kind.
 #pragma once
 
 #include <atomic>
@@ -11,21 +11,23 @@ namespace sluice {
 inline namespace v1 {
 namespace core {
 
-/// Blocks of one size, at most `most` of them. Any thread may take and give.
+/// Blocks of one size, some `most` of them at most. Any thread may take and give.
 ///
 /// Nobody waits: who finds another thread inside goes to the system instead, and so does who finds it empty, or full.
 /// (A list that is taken whole and put back by atomic steps alone was slower, and grew without bound: whoever came
 /// while it was taken brought a block more.)
-class node_cache {
+template <std::size_t BlockSize>
+class block_cache {
 public:
-    static constexpr std::size_t block_size = 640;
+    static constexpr std::size_t block_size = BlockSize;
     static constexpr std::size_t alignment = __STDCPP_DEFAULT_NEW_ALIGNMENT__;
-    static constexpr std::size_t most = 1024;
 
-    node_cache() noexcept = default;
-    node_cache(const node_cache&) = delete;
-    node_cache& operator=(const node_cache&) = delete;
-    ~node_cache() { shrink(); }
+    explicit block_cache(std::size_t most = 1024) noexcept : most_(most) {}
+    block_cache(const block_cache&) = delete;
+    block_cache& operator=(const block_cache&) = delete;
+    ~block_cache() { shrink(); }
+
+    std::size_t most() const noexcept { return most_; }
 
     void* allocate() {
         if (enter()) {
@@ -41,7 +43,7 @@ public:
     }
     void deallocate(void* memory) noexcept {
         if (enter()) {
-            const bool keep = kept_ < most;
+            const bool keep = kept_ < most_;
             if (keep) {
                 free_ = ::new (memory) block{free_};
                 ++kept_;
@@ -73,7 +75,11 @@ private:
     std::atomic<bool> inside_{false};
     block* free_ = nullptr;
     std::size_t kept_ = 0;
+    std::size_t most_;
 };
+
+/// Of pushed messages.
+using node_cache = block_cache<640>;
 
 } // namespace core
 } // namespace v1

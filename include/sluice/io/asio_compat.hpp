@@ -14,6 +14,7 @@
 #include <asio/async_result.hpp>
 #include <asio/awaitable.hpp>
 #include <asio/basic_waitable_timer.hpp>
+#include <asio/bind_allocator.hpp>
 #include <asio/bind_cancellation_slot.hpp>
 #include <asio/bind_executor.hpp>
 #include <asio/buffer.hpp>
@@ -43,6 +44,7 @@
 
 #include <sluice/error.hpp>
 #include <sluice/io/erased_executor.hpp>
+#include <sluice/io/operation_memory.hpp>
 
 #include <memory>
 #include <string>
@@ -80,6 +82,11 @@ using task = asio::awaitable<T, Strand>;
 template <class Strand>
 inline auto into(std::error_code& ec) noexcept {
     return asio::redirect_error(asio::use_awaitable_t<Strand>(), ec);
+}
+/// The same, with memory that outlives the operation.
+template <class Strand>
+inline auto into(std::error_code& ec, operation_memory& memory) noexcept {
+    return asio::bind_allocator(operation_memory::allocator<void>(memory), into<Strand>(ec));
 }
 
 /// Operations' memory: the handler's own allocator, else one that recycles per thread.

@@ -26,8 +26,11 @@ class completion_queue {
 public:
     static constexpr int chunk = 64;
 
+    /// `nodes`: so many messages there may be, in the window and here, at most.
+    explicit completion_queue(std::size_t nodes) noexcept : pushes(nodes) {}
+
     /// The memory of pushes: here, for what is finished lies here even when the producer is gone.
-    core::node_cache pushes{};
+    core::node_cache pushes;
 
     /// Any thread.
     static void post(const Executor& executor, const std::shared_ptr<completion_queue>& queue, core::node_list nodes) {

@@ -13,6 +13,7 @@
 #include <sluice/io/link.hpp>
 #include <sluice/io/news.hpp>
 #include <sluice/io/opening.hpp>
+#include <sluice/io/operation_memory.hpp>
 #include <sluice/io/parked.hpp>
 #include <sluice/io/spawn.hpp>
 #include <sluice/io/ticker.hpp>
@@ -312,7 +313,7 @@ private:
             const std::size_t size = std::min<std::size_t>(in.size(), 256 * 1024);
             std::error_code ec;
             const std::size_t n =
-                co_await stream->async_read_some(asio::buffer(in.data(), size), into<strand_type>(ec));
+                co_await stream->async_read_some(asio::buffer(in.data(), size), into<strand_type>(ec, read_memory_));
             if (over_) break;
             const core::instant now = io::now<Traits>();
             watch_.silence.heard(now);
@@ -367,7 +368,7 @@ private:
             for (std::size_t sent = 0; sent < batch.size() && !ec;) {
                 watch_.writes.moved(io::now<Traits>());
                 sent += co_await stream->async_write_some(asio::buffer(batch.data() + sent, batch.size() - sent),
-                                                          into<strand_type>(ec));
+                                                          into<strand_type>(ec, write_memory_));
             }
             watch_.writes.done();
             writing_ = false;
@@ -468,6 +469,7 @@ private:
     budget_wait<strand_type> budget_;
     core::instant opened_at_{};
     wakeup writer_{};
+    operation_memory read_memory_{}, write_memory_{};
     ticker<timer_type> ticker_;
     asio::cancellation_signal stop_{};
 

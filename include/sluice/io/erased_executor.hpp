@@ -2,7 +2,10 @@
 // `asio::any_io_executor` for strands to stand on.
 #pragma once
 
+#include <sluice/core/node_cache.hpp>
+
 #include <asio/any_io_executor.hpp>
+#include <asio/execution/allocator.hpp>
 #include <asio/execution/blocking.hpp>
 #include <asio/execution/context.hpp>
 #include <asio/execution/outstanding_work.hpp>
@@ -12,14 +15,20 @@
 #include <asio/require.hpp>
 
 #include <concepts>
+#include <cstddef>
+#include <memory>
+#include <new>
 #include <utility>
 
 namespace sluice {
 inline namespace v1 {
 namespace io {
 
-/// The same executor, but for one thing: a strand asks whether it may block each time it is given something to run, and
-/// `any_io_executor` allocates memory for its answer. This one knows it.
+using strand_memory = core::block_cache<256>;
+
+/// The same executor, but for two things. A strand asks whether it may block each time it is given something to run,
+/// and `any_io_executor` allocates memory for its answer: this one knows it. And a strand asks where the memory for
+/// what it queues comes from, which `any_io_executor` does not know.
 class erased_executor {
     using blocking = asio::execution::blocking_t;
     using outstanding_work = asio::execution::outstanding_work_t;
@@ -28,7 +37,44 @@ class erased_executor {
 public:
     template <std::same_as<asio::any_io_executor> E> // not a conversion, of which Asio's own would then ask in a circle
     explicit erased_executor(const E& e)
-        : erased_executor(e, asio::query(e, asio::execution::blocking) == asio::execution::blocking.never) {}
+        : erased_executor(e, asio::query(e, asio::execution::blocking) == asio::execution::blocking.never,
+                          std::make_shared<strand_memory>()) {}
+
+    /// Of what a strand queues. Asio keeps two blocks a thread, for all that runs there.
+    template <class T>
+    class allocator {
+    public:
+        using value_type = T;
+        explicit allocator(std::shared_ptr<strand_memory> memory) noexcept : memory_(std::move(memory)) {}
+        template <class U>
+        allocator(const allocator<U>& other) noexcept : memory_(other.memory_) {}
+
+        T* allocate(std::size_t n) {
+            void* const at = fits(n) ? memory_->allocate() : ::operator new(n * sizeof(T));
+            return static_cast<T*>(at);
+        }
+        void deallocate(T* at, std::size_t n) noexcept {
+            if (fits(n))
+                memory_->deallocate(at);
+            else
+                ::operator delete(at);
+        }
+
+        template <class U>
+        friend bool operator==(const allocator& a, const allocator<U>& b) noexcept {
+            return a.memory_ == b.memory_;
+        }
+
+    private:
+        template <class U>
+        friend class allocator;
+        static constexpr bool fits(std::size_t n) noexcept {
+            static_assert(alignof(T) <= strand_memory::alignment);
+            return n == 1 && sizeof(T) <= strand_memory::block_size;
+        }
+
+        std::shared_ptr<strand_memory> memory_;
+    };
 
     asio::execution_context& query(asio::execution::context_t) const noexcept {
         return asio::query(inner_, asio::execution::context);
@@ -37,11 +83,16 @@ public:
         return never_ ? blocking(asio::execution::blocking.never) : blocking(asio::execution::blocking.possibly);
     }
 
+    allocator<void> query(asio::execution::allocator_t<void>) const noexcept { return allocator<void>(memory_); }
+
     erased_executor require(blocking::never_t p) const {
-        return never_ ? *this : erased_executor(asio::require(inner_, p), true);
+        return never_ ? *this : erased_executor(asio::require(inner_, p), true, memory_);
     }
     erased_executor prefer(blocking::possibly_t p) const {
-        return never_ ? erased_executor(asio::any_io_executor(asio::prefer(inner_, p))) : *this;
+        if (!never_) return *this;
+        asio::any_io_executor e = asio::prefer(inner_, p);
+        const bool never = asio::query(e, asio::execution::blocking) == asio::execution::blocking.never;
+        return erased_executor(std::move(e), never, memory_);
     }
     erased_executor prefer(outstanding_work::tracked_t p) const { return like_this(p); }
     erased_executor prefer(outstanding_work::untracked_t p) const { return like_this(p); }
@@ -59,14 +110,16 @@ public:
     friend bool operator!=(const erased_executor& a, const erased_executor& b) noexcept { return !(a == b); }
 
 private:
-    erased_executor(asio::any_io_executor e, bool never) noexcept : inner_(std::move(e)), never_(never) {}
+    erased_executor(asio::any_io_executor e, bool never, std::shared_ptr<strand_memory> memory) noexcept
+        : inner_(std::move(e)), memory_(std::move(memory)), never_(never) {}
 
     template <class Property>
     erased_executor like_this(const Property& p) const {
-        return erased_executor(asio::prefer(inner_, p), never_);
+        return erased_executor(asio::prefer(inner_, p), never_, memory_);
     }
 
     asio::any_io_executor inner_;
+    std::shared_ptr<strand_memory> memory_;
     bool never_;
 };
 

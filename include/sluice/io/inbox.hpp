@@ -8,7 +8,9 @@
 #include <sluice/io/push.hpp>
 #include <sluice/io/traits.hpp>
 
+#include <algorithm>
 #include <atomic>
+#include <cstddef>
 #include <memory>
 #include <string>
 #include <utility>
@@ -121,7 +123,8 @@ protected:
         : executor_(executor),
           strand_(typename strand_type::inner_executor_type(executor)),
           options_(std::move(options)),
-          publisher_(options_, first_sequence_id(options_), {nullptr, &fill_random<Traits>}) {}
+          publisher_(options_, first_sequence_id(options_), {nullptr, &fill_random<Traits>}),
+          completions_(std::make_shared<completion_queue<Executor>>(most_nodes(options_))) {}
     ~inbox() = default;
 
     /// Gives memory back.
@@ -169,7 +172,12 @@ private:
         post_completions(std::move(refused));
     }
 
-    std::shared_ptr<completion_queue<Executor>> completions_ = std::make_shared<completion_queue<Executor>>();
+    /// A window of them that is unanswered, as many that are answered and wait for their turn, and those that are new.
+    static std::size_t most_nodes(const producer_options& o) noexcept {
+        return 2 * static_cast<std::size_t>(std::max(o.max_pending_messages, 512)) + 64;
+    }
+
+    std::shared_ptr<completion_queue<Executor>> completions_;
     std::atomic<std::uint64_t> tickets_{1};
 };
 
