@@ -100,7 +100,7 @@ public:
     failure full_failure() const {
         return make_failure(
             errc::queue_full,
-            "no room in the window: max_pending_messages = " + std::to_string(options_.max_pending_messages) +
+            "no room in the window: max_pending_messages = " + std::to_string(core::window_of(options_).messages) +
                 ", max_pending_bytes = " + std::to_string(options_.max_pending_bytes));
     }
     /// A message that found no room ends, not inside the initiating call.
@@ -117,11 +117,11 @@ public:
     }
 
 protected:
-    inbox(const Executor& executor, producer_options options)
+    inbox(const Executor& executor, producer_options options, const pulsar::compressor& codec)
         : executor_(executor),
           strand_(typename strand_type::inner_executor_type(executor)),
           options_(std::move(options)),
-          publisher_(options_, first_sequence_id(options_), {nullptr, &fill_random<Traits>}) {}
+          publisher_(options_, first_sequence_id(options_), {nullptr, &fill_random<Traits>}, codec) {}
     ~inbox() = default;
 
     /// Gives memory back.
