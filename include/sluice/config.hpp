@@ -138,7 +138,10 @@ struct producer_options {
     std::shared_ptr<byte_budget> budget{};     ///< shared with other producers, beside `max_pending_bytes`
     sluice::compress_at compress_at = compress_at::broker;
     sluice::pack_layout pack_layout = pack_layout::framed; ///< of `compress_at::packed`
-    socket_deflate deflate{};                              ///< `deflate_auto`, `deflate_on`: compression on the socket
+    /// With `packed`, while nothing is unanswered: false sends at once what there is, as one who awaits each `send` by
+    /// itself wants; true gathers for `batching_max_publish_delay` then too, for fewer and larger packs.
+    bool pack_waits_when_idle = true;
+    socket_deflate deflate{};                    ///< `deflate_auto`, `deflate_on`: compression on the socket
     std::size_t max_frame_bytes = 1u << 20;      ///< a message's JSON text; the proxy closes the socket over its limit
     std::size_t batching_max_bytes = 128u << 10; ///< frames gathered into one write, 4 KiB .. 16 MiB
     std::chrono::milliseconds ping_interval{30'000};   ///< of silence; 0: none

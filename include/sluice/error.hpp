@@ -77,7 +77,7 @@ enum class errc {
     output_limit,       ///< decompression would exceed its cap
     unknown_codec,      ///< no codec of that name
     invalid_base64,
-    invalid_json,
+    invalid_json, ///< a payload of a `json_array` pack, or the pack
 };
 
 /// What to do about it: `if (ec == sluice::condition::retryable)`. What became of a message is told by its `outcome`;
@@ -186,14 +186,14 @@ constexpr bool belongs(errc e, condition c) noexcept {
     case condition::not_sent:
         return e == errc::invalid_option || e == errc::invalid_url || e == errc::plaintext_refused ||
                e == errc::invalid_credentials || e == errc::invalid_name || e == errc::invalid_message ||
-               e == errc::send_timeout || e == errc::queue_full || e == errc::dropped;
+               e == errc::invalid_json || e == errc::send_timeout || e == errc::queue_full || e == errc::dropped;
     case condition::maybe_persisted:
         return e == errc::ack_timeout || e == errc::connection_lost || e == errc::quota_exceeded;
     case condition::fatal:
         return e == errc::invalid_option || e == errc::invalid_url || e == errc::plaintext_refused ||
                e == errc::invalid_credentials || e == errc::invalid_name || e == errc::invalid_message ||
-               e == errc::too_large || e == errc::closed || e == errc::unauthorized || e == errc::forbidden ||
-               e == errc::not_found || e == errc::bad_request || e == errc::topic_terminated ||
+               e == errc::invalid_json || e == errc::too_large || e == errc::closed || e == errc::unauthorized ||
+               e == errc::forbidden || e == errc::not_found || e == errc::bad_request || e == errc::topic_terminated ||
                e == errc::extension_refused || e == errc::sequence_in_use || e == errc::unknown_codec ||
                e == errc::corrupt_data;
     case condition::retryable:

@@ -102,8 +102,9 @@ inline seen_frame read_frame(std::string_view json) {
 /// Everything but threads: those have tests of their own.
 class harness {
 public:
-    explicit harness(const producer_options& options = {}, std::int64_t first_sequence_id = 0)
-        : pub(options, first_sequence_id, counting_random(random_)) {}
+    explicit harness(const producer_options& options = {}, std::int64_t first_sequence_id = 0,
+                     sluice::pulsar::compressor codec = {})
+        : pub(options, first_sequence_id, counting_random(random_), std::move(codec)) {}
     harness(const harness&) = delete;
     ~harness() {
         pub.destroy_all();

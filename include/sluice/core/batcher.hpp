@@ -15,18 +15,21 @@ namespace core {
 /// timer. `max_bytes` keeps one write from holding up acknowledgements; a frame that is larger goes alone.
 class batcher {
 public:
+    /// For one write: it goes out, and acknowledgements are read, before more is compressed.
+    static constexpr std::size_t most_compressed = 64 * 1024;
+
     explicit batcher(std::size_t max_bytes) noexcept : max_bytes_(max_bytes) {}
 
     bool has_room(std::size_t frame) const noexcept {
         if (arena_.empty()) return true;
-        return arena_.size() + frame <= max_bytes_ && (deflated_ == 0 || deflated_ + frame <= most_deflated);
+        return arena_.size() + frame <= max_bytes_ && (compressed_ == 0 || compressed_ + frame <= most_compressed);
     }
-    /// So much text went through a compressor. That takes time, while acknowledgements wait.
-    void deflated(std::size_t text) noexcept { deflated_ += text; }
+    /// So many bytes went through a compressor. That takes time, while acknowledgements wait.
+    void compressed(std::size_t bytes) noexcept { compressed_ += bytes; }
     web::byte_buffer& arena() noexcept { return arena_; }
     void begin() noexcept {
         arena_.clear();
-        deflated_ = 0;
+        compressed_ = 0;
     }
     web::bytes_view batch() const noexcept { return arena_.view(); }
 
@@ -34,10 +37,8 @@ public:
     void idle() noexcept { arena_.shrink(0); }
 
 private:
-    static constexpr std::size_t most_deflated = 64 * 1024;
-
     std::size_t max_bytes_;
-    std::size_t deflated_ = 0;
+    std::size_t compressed_ = 0;
     web::byte_buffer arena_{};
 };
 

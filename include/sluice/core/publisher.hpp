@@ -8,6 +8,7 @@
 #include <sluice/core/batcher.hpp>
 #include <sluice/core/counters.hpp>
 #include <sluice/core/deadlines.hpp>
+#include <sluice/core/packer.hpp>
 #include <sluice/core/window.hpp>
 #include <sluice/pulsar/ack.hpp>
 #include <sluice/pulsar/message_frame.hpp>
@@ -38,14 +39,18 @@ class publisher {
 public:
     /// Options that are not allowed do no harm here: there is room for the first message, which is told so.
     /// `first_sequence_id`: the number of the first message; what `initial_sequence_id` + 1 says, or a clock reading.
-    publisher(const producer_options& options, std::int64_t first_sequence_id, web::random_source random)
+    /// `codec`: of packs.
+    publisher(const producer_options& options, std::int64_t first_sequence_id, web::random_source random,
+              pulsar::compressor codec = {})
         : options_(options),
           first_sequence_id_(first_sequence_id),
+          limit_(window_of(options)),
           keys_(random),
-          window_(static_cast<std::size_t>(options.max_pending_messages), options.max_pending_bytes),
+          window_(limit_.messages, limit_.bytes),
+          packs_(options.compress_at == compress_at::packed ? std::make_unique<packer>(options, std::move(codec))
+                                                            : nullptr),
           batch_(options.batching_max_bytes),
-          admission_({static_cast<std::size_t>(std::max(options.max_pending_messages, 1)), options.max_pending_bytes}) {
-    }
+          admission_(limit_) {}
     publisher(const publisher&) = delete;
     publisher& operator=(const publisher&) = delete;
     ~publisher() { return_budget(); }
@@ -63,7 +68,7 @@ public:
     void give_back(std::size_t bytes) noexcept { admission_.give_back(bytes); }
     /// Base64 of a plain payload, and an empty message's JSON, are far below the limit.
     bool fits_for_certain(const message_view& m) const noexcept {
-        return !m.has_key() && !m.attributes() && m.payload().size() < options_.max_frame_bytes / 2 - 64;
+        return fits_a_frame(m) && !(packs_ && packs_->refuses(m));
     }
     /// Once `submit` has answered *closed*: why.
     const failure& end_reason() const noexcept { return ended_; }
@@ -121,6 +126,9 @@ public:
     /// Empty: nothing may be written now. The bytes stay where they are until the next call.
     web::bytes_view encode();
 
+    /// While a pack waits for company: when it goes without. `encode` is to be called then, after `drain`.
+    std::optional<instant> pack_due() const noexcept { return packs_ ? packs_->due() : std::nullopt; }
+
     /// Room for a read.
     std::span<std::byte> prepare(std::size_t n) { return socket_->prepare(n); }
     /// n bytes of it were read. A failure: the socket is of no more use.
@@ -160,8 +168,7 @@ public:
     std::size_t waiting() const noexcept { return waiting_messages_; }
     /// More messages wait than `before`, and few for one write: half of the window at a time keeps both ends busy.
     bool gathers(std::size_t before) const noexcept {
-        return socket_ && waiting_messages_ > before &&
-               waiting_messages_ < static_cast<std::size_t>(options_.max_pending_messages) / 2;
+        return socket_ && waiting_messages_ > before && waiting_messages_ < limit_.messages / 2;
     }
     /// Every message that was accepted has been answered.
     bool drained() const noexcept { return messages() == 0 && !awaits_cancels(); }
@@ -169,8 +176,10 @@ public:
     bool unanswered() const noexcept { return !window_.empty(); }
     /// A message with a time-out of its own is outstanding, or somebody waits for the socket.
     bool has_deadlines() const noexcept { return !deadlines_.empty() || !openers_.empty(); }
-    /// Messages wait for room, or for a socket: new ones need not wake anybody.
-    bool blocked() const noexcept { return !waiting_.empty() || holding_; }
+    /// Messages wait for room, or for a socket: new ones need not wake anybody. They do where a pack waits for them.
+    bool blocked() const noexcept {
+        return (!waiting_.empty() && !(packs_ && packs_->waits_for() == packer::wait::company)) || holding_;
+    }
     bool wants_write() const noexcept {
         return socket_ && (!socket_->output().empty() || cursor_ != window_.next() || !waiting_.empty());
     }
@@ -189,6 +198,7 @@ public:
     /// Gives memory back. Not the socket's: a read into `prepare`'s room may be under way.
     void idle() noexcept {
         batch_.idle();
+        if (packs_) packs_->idle();
         window_.shrink();
         text_.clear();
         text_.shrink(0);
@@ -201,6 +211,11 @@ private:
     std::int64_t number_of(std::uint64_t context) const noexcept {
         return first_sequence_id_ + static_cast<std::int64_t>(context);
     }
+    bool fits_a_frame(const message_view& m) const noexcept {
+        return !m.has_key() && !m.attributes() && m.payload().size() < options_.max_frame_bytes / 2 - 64;
+    }
+    /// Payload that is in the window, or in the pack that will be next.
+    std::size_t held_bytes() const noexcept { return window_.bytes() + (packs_ ? packs_->payload() : 0); }
     void take_over(node* n, instant now);
     void accept(send_node* n, instant now);
     void wait(send_node* n);
@@ -212,10 +227,15 @@ private:
     static void conclude(send_node* n, const failure& error, outcome o, node_list& done);
     static bool begin_completing(send_node* n) noexcept;
     static void finish_settled(send_node* n, node_list& done);
+    void withdraw(send_node* n) noexcept;
     void leave_window(send_node* n);
     static void destroy(node* n) noexcept;
     bool append_again(std::uint64_t context);
     bool append_new(send_node* n);
+    enum class gathered : std::uint8_t { nothing, pack, message };
+    gathered gather();
+    bool append_pack();
+    bool append_pack_again(window::slot& s, std::uint64_t context);
     void append_frame(const message_view& m, std::uint64_t context, std::size_t text);
     bool append_deflated(web::message_compression& by, const message_view& m, std::uint64_t context, std::size_t text);
     bool afford(std::size_t bytes) noexcept;
@@ -237,6 +257,7 @@ private:
 
     producer_options options_;
     std::int64_t first_sequence_id_;
+    share limit_; ///< of the window
     web::mask_keys keys_;
     pulsar::message_encoder encoder_{};
     pulsar::ack_parser parser_{};
@@ -249,13 +270,14 @@ private:
     std::size_t waiting_bytes_ = 0;
     std::size_t live_messages_ = 0; ///< in the window, with a waiter
     window window_;
-    std::size_t granted_ = 0;         ///< taken from the shared budget: as much as is in the window, between two calls
+    std::size_t granted_ = 0;         ///< taken from the shared budget: as much as is held, between two calls
     std::size_t short_of_budget_ = 0; ///< see there
     deadlines deadlines_{};
     node_list finished_{};
     node_list flushes_{}, openers_{}, closers_{};
 
     std::optional<web::ws_connection> socket_{};
+    const std::unique_ptr<packer> packs_; ///< null where each message has a frame of its own
     batcher batch_;
     web::byte_buffer text_{};    ///< of the message that is being compressed
     std::uint64_t cursor_ = 0;   ///< the contexts below it have been encoded for this socket
@@ -293,4 +315,5 @@ private:
 } // namespace sluice
 
 #include <sluice/core/publisher_impl.hpp>
+#include <sluice/core/publisher_packed_impl.hpp>
 #include <sluice/core/publisher_socket_impl.hpp>

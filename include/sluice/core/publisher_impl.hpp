@@ -10,7 +10,10 @@ namespace core {
 
 // --- senders -------------------------------------------------------------------------------------------------------
 
-inline void publisher::drain(instant now) { take_over(submitted_.take(), now); }
+inline void publisher::drain(instant now) {
+    if (packs_) packs_->turn(now);
+    take_over(submitted_.take(), now);
+}
 
 inline void publisher::take_over(node* n, instant now) {
     share counted;
@@ -65,7 +68,7 @@ inline void publisher::accept(send_node* n, instant now) {
         return settle(n, make_failure(errc::closed, "send after close: the producer takes no more messages"),
                       outcome::not_sent);
     // Its context will be this one or, if others get theirs first, a longer number: checked again then.
-    if (!fits_for_certain(n->message))
+    if (!fits_a_frame(n->message))
         if (failure f = misfit(n->message, window_.next())) return settle(n, f, outcome::not_sent);
     if (const auto* a = n->message.attributes(); a && a->send_timeout) {
         const std::chrono::milliseconds limit = *a->send_timeout;
@@ -92,8 +95,7 @@ inline void publisher::wait(send_node* n) {
 /// One message was put behind the others. The window's free places are counted as room: what is not encoded yet may
 /// still get into them. Bytes are bounded as they are without a waiting room, one message alone excepted.
 inline void publisher::make_room() {
-    const auto limit = static_cast<std::size_t>(options_.max_pending_messages) +
-                       static_cast<std::size_t>(options_.max_waiting_messages);
+    const auto limit = limit_.messages + static_cast<std::size_t>(options_.max_waiting_messages);
     while (waiting_messages_ != 0) {
         const std::size_t outstanding = waiting_messages_ + window_.messages();
         const bool many = outstanding > limit;
@@ -287,13 +289,18 @@ inline void publisher::finish_settled(send_node* n, node_list& done) {
 /// The waiter leaves before the answer. What may be on its way keeps its place in the window as a tombstone.
 inline void publisher::abandon(send_node* n, const failure& error) {
     if (n->stage == send_node::stage_type::waiting) {
-        waiting_.remove(n);
-        --waiting_messages_;
-        waiting_bytes_ -= n->message.payload().size();
+        if (packs_) packs_->forget(); // it may be in the pack
+        withdraw(n);
         return settle(n, error, outcome::not_sent);
     }
     leave_window(n);
     settle(n, error, outcome::maybe_persisted);
+}
+
+inline void publisher::withdraw(send_node* n) noexcept {
+    waiting_.remove(n);
+    --waiting_messages_;
+    waiting_bytes_ -= n->message.payload().size();
 }
 
 inline void publisher::leave_window(send_node* n) {
@@ -339,7 +346,7 @@ inline void publisher::settle_markers() {
 /// What follows from any change: markers that are due, and the numbers that other threads read.
 inline void publisher::refresh(share taken_over) {
     settle_markers();
-    if (const std::size_t kept = window_.bytes(); granted_ > kept)
+    if (const std::size_t kept = held_bytes(); granted_ > kept)
         options_.budget->give_back(std::exchange(granted_, kept) - kept);
     admission_.hold({waiting_messages_ + window_.messages(), waiting_bytes_ + window_.bytes()}, taken_over);
     numbers_.pending_messages.set(window_.messages());
@@ -398,6 +405,7 @@ inline void publisher::destroy_all() noexcept {
     for (std::uint64_t c = window_.oldest(); c != window_.next(); ++c)
         if (window::slot* s = window_.find(c)) all.append(std::move(s->chain));
     waiting_messages_ = waiting_bytes_ = live_messages_ = 0;
+    if (packs_) packs_->forget();
     while (fresh) {
         node* const n = std::exchange(fresh, fresh->next);
         all.push_back(n);

@@ -12,9 +12,10 @@ namespace core {
 inline publisher::announcement publisher::announce() noexcept {
     expected_ = window_.first_live(window_.oldest());
     const bool old = live_messages_ != 0;
-    alone_ = options_.deduplicate && options_.batching_enabled && old;
+    const bool batching = options_.batching_enabled && !packs_;
+    alone_ = options_.deduplicate && batching && old;
     announcement a;
-    a.batching = options_.batching_enabled && !alone_;
+    a.batching = batching && !alone_;
     if (options_.deduplicate || options_.initial_sequence_id) a.initial_sequence_id = number_of(expected_) - 1;
     return a;
 }
@@ -43,6 +44,7 @@ inline void publisher::lost(const failure& cause) {
     last_cause_ = cause.code == errc::aborted ? failure{} : cause; // reopening is no failure
     timeout_ = ack_timeout_ = failure{};
     socket_.reset();
+    if (packs_) packs_->forget();
     for (std::uint64_t c = window_.oldest(); c < window_.next(); ++c) {
         window::slot* s = window_.find(c);
         if (!s) continue;
@@ -73,6 +75,7 @@ inline bool publisher::overdue(instant now) noexcept {
 inline web::bytes_view publisher::encode() {
     batch_.begin();
     short_of_budget_ = 0;
+    if (packs_) packs_->resume();
     if (!socket_) return {};
     if (const web::bytes_view control = socket_->output(); !control.empty()) {
         batch_.arena().append(control);
@@ -92,8 +95,10 @@ inline web::bytes_view publisher::encode() {
             // Numbers on one socket are consecutive: at a hole, it is drained and another one opened.
             if (options_.deduplicate && (cursor_ != expected_ || (alone_ && !again && window_.oldest() >= old_end_)))
                 holding_ = true;
+            else if (again)
+                more = append_again(cursor_);
             else
-                more = again ? append_again(cursor_) : append_new(as_send(waiting_.front()));
+                more = packs_ ? append_pack() : append_new(as_send(waiting_.front()));
         }
     }
     const web::bytes_view out = batch_.batch();
@@ -101,17 +106,21 @@ inline web::bytes_view publisher::encode() {
         numbers_.writes.add();
         numbers_.bytes_written.add(out.size());
     }
-    if (!out.empty() || granted_ > window_.bytes()) refresh();
+    if (!out.empty() || granted_ > held_bytes()) refresh();
     return out;
 }
 
 inline bool publisher::append_again(std::uint64_t context) {
     window::slot& s = *window_.find(context);
-    const message_view& m = as_send(s.chain.front())->message;
-    const std::size_t text = encoder_.text_size(m, context);
-    const std::size_t frame = text + web::frame_header_size(text, true);
-    if (!batch_.has_room(frame)) return false;
-    append_frame(m, context, text);
+    if (packs_) {
+        if (!append_pack_again(s, context)) return false;
+    } else {
+        const message_view& m = as_send(s.chain.front())->message;
+        const std::size_t text = encoder_.text_size(m, context);
+        const std::size_t frame = text + web::frame_header_size(text, true);
+        if (!batch_.has_room(frame)) return false;
+        append_frame(m, context, text);
+    }
     ++s.attempts;
     numbers_.frames_resent.add();
     return true;
@@ -147,11 +156,11 @@ inline bool publisher::append_new(send_node* n) {
 /// batch.
 inline bool publisher::afford(std::size_t bytes) noexcept {
     if (!options_.budget) return true;
-    const std::size_t spare = granted_ - window_.bytes();
+    const std::size_t spare = granted_ - held_bytes();
     if (spare >= bytes) return true;
     const std::size_t missing = bytes - spare;
     std::size_t got = options_.budget->take(missing, std::max(missing, options_.batching_max_bytes));
-    if (got == 0 && window_.messages() == 0) options_.budget->exceed(got = missing);
+    if (got == 0 && window_.messages() == 0 && !(packs_ && !packs_->empty())) options_.budget->exceed(got = missing);
     if (got == 0) short_of_budget_ = missing;
     granted_ += got;
     return got != 0;
@@ -176,7 +185,7 @@ inline bool publisher::append_deflated(web::message_compression& by, const messa
     constexpr web::mask_key plain = 0;
     text_.clear();
     encoder_.encode(m, context, text, plain, text_);
-    batch_.deflated(text);
+    batch_.compressed(text);
     web::frame_header header;
     header.masked = true;
     header.key = keys_.next();
@@ -227,10 +236,11 @@ inline void publisher::reject_largest(const failure& closed) {
     for (std::uint64_t c = window_.oldest(); c < cursor_; ++c)
         if (window::slot* s = window_.find(c); s && (!largest || s->text > largest->text)) largest = s;
     if (!largest || largest->chain.empty()) return;
-    send_node* const n = as_send(largest->chain.front());
     const outcome o = outcome_of(errc::too_large, largest->attempts);
-    leave_window(n);
-    settle(n, failure{make_error_code(errc::too_large), closed.details}, o);
+    while (node* const n = largest->chain.front()) {
+        leave_window(as_send(n));
+        settle(as_send(n), failure{make_error_code(errc::too_large), closed.details}, o);
+    }
 }
 
 inline failure publisher::end_of_stream(instant now) {

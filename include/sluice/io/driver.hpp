@@ -14,6 +14,7 @@
 #include <sluice/io/news.hpp>
 #include <sluice/io/opening.hpp>
 #include <sluice/io/operation_memory.hpp>
+#include <sluice/io/pack_wait.hpp>
 #include <sluice/io/parked.hpp>
 #include <sluice/io/spawn.hpp>
 #include <sluice/io/ticker.hpp>
@@ -67,7 +68,7 @@ public:
 
     driver(const Executor& executor, std::shared_ptr<client_type> client, std::string stream, producer_options options,
            pulsar::compressor codec, producer_observer observer)
-        : base(executor, std::move(options)),
+        : base(executor, std::move(options), codec),
           news_(executor, std::move(observer)),
           client_(std::move(client)),
           stream_name_(std::move(stream)),
@@ -77,6 +78,7 @@ public:
           opening_(strand_, client_, link_),
           watch_(options_),
           budget_(strand_, options_.budget),
+          pack_wait_(strand_, options_.compress_at == compress_at::packed),
           ticker_(strand_, tick_of(options_.send_timeout), options_.ping_interval) {}
 
     ~driver() override {
@@ -129,6 +131,7 @@ private:
             if (over_) return;
             started_ = true;
             failure problem = options_.validate();
+            if (!problem) problem = core::check_packing(options_, codec_.type);
             if (!problem) problem = client_->problem();
             if (!problem) problem = client_->check_name(stream_name_, options_.scope);
             if (problem) return finish(problem, problem);
@@ -206,6 +209,7 @@ private:
         post_completions(std::move(done));
         session_.stop();
         ticker_.stop();
+        pack_wait_.stop();
         link_.stop();
         opening_.stop();
         stop_.emit(asio::cancellation_type::terminal); // a REST call or a delay under way
@@ -289,7 +293,9 @@ private:
     }
 
     task<strand_type, failure> upgrade() {
-        handshake_result r = co_await opening_.upgrade(publisher_.announce(), options_, codec_.type);
+        const bool by_proxy = options_.compress_at == compress_at::broker;
+        const compression_type compression = by_proxy ? codec_.type : compression_type::none;
+        handshake_result r = co_await opening_.upgrade(publisher_.announce(), options_, compression);
         if (!r.error) publisher_.opened(r.surplus.view(), std::move(r.compression));
         co_return r.error;
     }
@@ -359,6 +365,8 @@ private:
                     stream->close();
                 }
                 budget_.wait(publisher_.short_of_budget());
+                if (const auto due = publisher_.pack_due())
+                    pack_wait_.until(*due, io::now<Traits>(), [self] { self->writer_.wake(); });
                 if (!park()) writer_.wake();
                 co_await writer_.async_wait(asio::use_awaitable_t<strand_type>());
                 continue;
@@ -467,6 +475,7 @@ private:
     opening<Executor, Traits> opening_;
     core::socket_watch watch_;
     budget_wait<strand_type> budget_;
+    pack_wait<timer_type> pack_wait_;
     core::instant opened_at_{};
     wakeup writer_{};
     operation_memory read_memory_{}, write_memory_{};

@@ -102,7 +102,7 @@ public:
     failure full_failure() const {
         return make_failure(
             errc::queue_full,
-            "no room in the window: max_pending_messages = " + std::to_string(options_.max_pending_messages) +
+            "no room in the window: max_pending_messages = " + std::to_string(core::window_of(options_).messages) +
                 ", max_pending_bytes = " + std::to_string(options_.max_pending_bytes));
     }
     /// A message that found no room ends, not inside the initiating call.
@@ -119,11 +119,11 @@ public:
     }
 
 protected:
-    inbox(const Executor& executor, producer_options options)
+    inbox(const Executor& executor, producer_options options, const pulsar::compressor& codec)
         : executor_(executor),
           strand_(typename strand_type::inner_executor_type(executor)),
           options_(std::move(options)),
-          publisher_(options_, first_sequence_id(options_), {nullptr, &fill_random<Traits>}),
+          publisher_(options_, first_sequence_id(options_), {nullptr, &fill_random<Traits>}, codec),
           completions_(std::make_shared<completion_queue<Executor>>(most_nodes(options_))) {}
     ~inbox() = default;
 
@@ -174,7 +174,7 @@ private:
 
     /// A window of them that is unanswered, as many that are answered and wait for their turn, and those that are new.
     static std::size_t most_nodes(const producer_options& o) noexcept {
-        return 2 * static_cast<std::size_t>(std::max(o.max_pending_messages, 512)) + 64;
+        return 2 * std::max<std::size_t>(core::window_of(o).messages, 512) + 64;
     }
 
     std::shared_ptr<completion_queue<Executor>> completions_;

@@ -6,6 +6,7 @@
 #include <sluice/error.hpp>
 #include <sluice/message.hpp>
 #include <sluice/pack_layout.hpp>
+#include <sluice/pulsar/compressor.hpp>
 #include <sluice/pulsar/packed_format.hpp>
 #include <sluice/web/bytes.hpp>
 #include <sluice/web/json_scan.hpp>
@@ -70,12 +71,17 @@ public:
 
     pack_layout layout() const noexcept { return layout_; }
     bool empty() const noexcept { return count_ == 0; }
+    /// There is room for nothing more. False: perhaps for a small one.
+    bool full() const noexcept { return count_ == max_messages_ || bytes_.size() >= max_bytes_; }
     std::size_t messages() const noexcept { return count_; }
     /// Bytes of the pack as it is, before compression; 0 if it is empty.
     std::size_t size() const noexcept { return bytes_.size(); }
     bool has_key() const noexcept { return has_key_; }
     /// That of all messages in the pack.
     std::string_view key() const noexcept { return key_; }
+
+    /// Of the next pack, while there is none: instead of `pack_limits::max_bytes`.
+    void limit(std::size_t max_bytes) noexcept { max_bytes_ = std::min(max_bytes, max_packed_bytes); }
 
     /// Exactly what `size` will be with this message too, if it is added.
     std::size_t size_with(const message_view& m) const noexcept { return bytes_.size() + growth(m); }
@@ -114,18 +120,21 @@ public:
     /// is uncompressed and says so.
     template <compression_codec Codec>
     finished_pack finish(Codec& codec) {
+        return finish(compressor::of(codec));
+    }
+    finished_pack finish(const compressor& codec) {
         constexpr std::size_t most = max_packed_bytes * 2; // more than any codec's bound for what fits a pack
-        if (layout_ != pack_layout::framed || codec.type() == compression_type::none) return finish();
+        if (layout_ != pack_layout::framed || !codec.compresses()) return finish();
         const web::bytes_view body = bytes_.view().subspan(packed_header_size);
-        const std::size_t room = codec.bound(body.size());
+        const std::size_t room = codec.bound(codec.codec, body.size());
         if (room > most) return finish();
         compressed_.clear();
         std::byte* const at = compressed_.prepare(packed_header_size + room);
-        const codec_result done = codec.compress(body, {at + packed_header_size, room});
+        const codec_result done = codec.compress(codec.codec, body, {at + packed_header_size, room});
         if (done.ec || done.size >= body.size()) return finish();
         compressed_.commit(packed_header_size + done.size);
-        write_packed_header({at, compressed_.size()}, codec.type(), count_, body.size());
-        return {compressed_.view(), codec.type(), count_, bytes_.size()};
+        write_packed_header({at, compressed_.size()}, codec.type, count_, body.size());
+        return {compressed_.view(), codec.type, count_, bytes_.size()};
     }
 
     /// Empties the pack and keeps the memory.
