@@ -5,6 +5,7 @@
 #include <sluice/byte_budget.hpp>
 #include <sluice/codec.hpp>
 #include <sluice/credentials.hpp>
+#include <sluice/end_to_end.hpp>
 #include <sluice/error.hpp>
 #include <sluice/pack_layout.hpp>
 
@@ -137,6 +138,9 @@ struct producer_options {
     std::size_t max_pending_bytes = 64u << 20; ///< payload bytes written and unacknowledged, 1 KiB or more
     std::shared_ptr<byte_budget> budget{};     ///< shared with other producers, beside `max_pending_bytes`
     sluice::compress_at compress_at = compress_at::broker;
+    /// Of `compress_at::end_to_end`: `encrypt_for` in sluice/encryption.hpp. Such a producer batches neither at the
+    /// proxy nor here, and a payload's size counts as it is before it is compressed.
+    end_to_end_encryption encryption{};
     sluice::pack_layout pack_layout = pack_layout::framed; ///< of `compress_at::packed`
     /// With `packed`, while nothing is unanswered: false sends at once what there is, as one who awaits each `send` by
     /// itself wants; true gathers for `batching_max_publish_delay` then too, for fewer and larger packs.
@@ -212,6 +216,18 @@ inline failure producer_options::validate() const {
         return out_of_range("max_frame_bytes", to_string(max_frame_bytes), "256 to 67108864");
     if (batching_max_bytes < 4096 || batching_max_bytes > (16u << 20))
         return out_of_range("batching_max_bytes", to_string(batching_max_bytes), "4096 to 16777216");
+    if (compress_at == compress_at::end_to_end) {
+        if (failure f = encryption.validate()) return f;
+        if (batching_enabled)
+            return out_of_range("batching_enabled", "true",
+                                "false with compress_at = end_to_end: the proxy cannot batch what it cannot read");
+        if (max_frame_bytes < 1024)
+            return out_of_range("max_frame_bytes", to_string(max_frame_bytes),
+                                "1024 or more with compress_at = end_to_end");
+    } else if (encryption.is_set()) {
+        return out_of_range("encryption", "set",
+                            "none, or compress_at = end_to_end: otherwise messages would be sent in plain text");
+    }
     if (deflate.when != socket_deflate::use::off) {
         if (deflate.make == nullptr)
             return out_of_range("deflate", "one without `make`", "deflate_off, deflate_auto and deflate_on");

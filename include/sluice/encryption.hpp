@@ -1,145 +1,43 @@
 // SPDX-License-Identifier: BSL-1.0
-// End-to-end encryption as the user sees it: the public keys of those who may read, and where they come from.
+// End-to-end encryption (PIP-290) for `producer_options::encryption`: by OpenSSL, so here is what needs its ciphers.
 #pragma once
 
-#include <sluice/error.hpp>
+#include <sluice/end_to_end.hpp>
+#include <sluice/public_key.hpp>
+#include <sluice/pulsar/envelope_sealer.hpp>
 
-#include <cerrno>
-#include <concepts>
-#include <cstddef>
-#include <cstdio>
-#include <functional>
-#include <initializer_list>
-#include <map>
 #include <memory>
 #include <string>
-#include <string_view>
-#include <system_error>
 #include <utility>
+#include <vector>
 
 namespace sluice {
 inline namespace v1 {
 
-/// A public key as its reader found it.
-struct public_key {
-    /// `PUBLIC KEY` (X.509 SubjectPublicKeyInfo) or `RSA PUBLIC KEY` (PKCS#1): RSA, 2048 bits or more. Of several
-    /// blocks the first counts.
-    std::string pem{};
-    std::string origin{}; ///< for error texts, as `file "/etc/keys/orders.pem"`; empty: the key's name says enough
-    /// What a consumer's own key reader is told beside the wrapped key, such as the key's version. Not secret.
-    std::map<std::string, std::string> metadata{};
-};
-
-using key_answer = std::pair<failure, public_key>;
-
-/// Where public keys come from: a callable that is given a key's name. It is asked while a producer opens, on the
-/// producer's strand, and must not wait for long: read keys from a slow place beforehand. A failure ends the producer
-/// where its code is `condition::fatal`, and is retried otherwise; its text must not quote a key. What it throws counts
-/// as `errc::credential_failed`, and its words are not shown.
-template <class R>
-concept key_reader = std::copy_constructible<R> && requires(R& reader, std::string_view name) {
-    { reader(name) } -> std::same_as<key_answer>;
-};
-
-/// Any of them.
-using key_source = std::function<key_answer(std::string_view name)>;
-
 namespace detail {
 
-using named_texts = std::map<std::string, std::string, std::less<>>;
-
-/// Names are the user's own; what a terminal would obey is not repeated.
-inline std::string in_quotes(std::string_view name) {
-    std::string text = "\"";
-    for (const char c : name.substr(0, 256)) text += static_cast<unsigned char>(c) < 0x20 || c == 0x7f ? '?' : c;
-    return text + '"';
-}
-
-inline key_answer no_such_key(std::string_view name, std::string_view reader, const named_texts& known) {
-    std::string text = "encryption key " + in_quotes(name) + ": " + std::string(reader) + " has none of that name";
-    const char* separator = "; it has ";
-    for (const auto& entry : known) text += std::exchange(separator, ", ") + in_quotes(entry.first);
-    return {make_failure(errc::invalid_option, std::move(text)), {}};
+inline std::unique_ptr<pulsar::message_sealer> make_sealer(const end_to_end_encryption& option,
+                                                           const pulsar::compressor& codec, web::random_source random) {
+    return std::make_unique<pulsar::envelope_sealer>(option.keys, option.reader, codec, random);
 }
 
 } // namespace detail
 
-/// Names and the PEM files of their public keys; a file is read each time that it is asked for.
+/// For `producer_options::encryption`: each message can be read with any of the private keys whose public keys have
+/// these names, and by nobody else.
 ///
-///     sluice::pem_files{{"orders", "/etc/keys/orders.pem"}, {"audit", "/etc/keys/audit.pem"}}
+///     sluice::producer_options options;
+///     options.compress_at = sluice::compress_at::end_to_end;
+///     options.encryption = sluice::encrypt_for({"orders"}, sluice::pem_files{{"orders", "/etc/keys/orders.pem"}});
 ///
-/// `errc::invalid_option` names the key, the file and what is wrong with it; what the system said is its `cause`.
-class pem_files {
-public:
-    static constexpr std::size_t largest = 64u << 10; ///< bytes of a file
-
-    pem_files(std::initializer_list<detail::named_texts::value_type> paths) : paths_(paths) {}
-    explicit pem_files(std::map<std::string, std::string, std::less<>> paths) : paths_(std::move(paths)) {}
-
-    key_answer operator()(std::string_view name) const {
-        const auto entry = paths_.find(name);
-        if (entry == paths_.end()) return detail::no_such_key(name, "pem_files", paths_);
-        public_key key;
-        key.origin = "file " + detail::in_quotes(entry->second);
-        if (failure f = read(name, entry->second, key)) return {std::move(f), {}};
-        return {failure{}, std::move(key)};
-    }
-
-private:
-    struct close_file {
-        void operator()(std::FILE* f) const noexcept { std::fclose(f); }
-    };
-
-    static failure read(std::string_view name, const std::string& path, public_key& key) {
-        errno = 0;
-        const std::unique_ptr<std::FILE, close_file> file(std::fopen(path.c_str(), "rb"));
-        if (!file) return bad(name, key, std::error_code(errno, std::generic_category()));
-        // It may be a private key that was put there by mistake: no copy of it stays in a buffer of the library's.
-        std::setvbuf(file.get(), nullptr, _IONBF, 0);
-        key.pem.resize(largest + 1);
-        errno = 0;
-        const std::size_t n = std::fread(key.pem.data(), 1, key.pem.size(), file.get());
-        const int failed = std::ferror(file.get()) == 0 ? 0 : errno != 0 ? errno : EIO;
-        key.pem.resize(n);
-        if (failed != 0) return bad(name, key, std::error_code(failed, std::generic_category()));
-        if (n > largest)
-            return bad(name, key, "is larger than " + std::to_string(largest) + " bytes: a public key is not", {});
-        return {};
-    }
-
-    static failure bad(std::string_view name, const public_key& key, const std::error_code& cause) {
-        return bad(name, key, "cannot be read: " + cause.message(), cause);
-    }
-    static failure bad(std::string_view name, const public_key& key, const std::string& why,
-                       const std::error_code& cause) {
-        error_details d;
-        d.text = "encryption key " + detail::in_quotes(name) + ": " + key.origin + " " + why;
-        d.cause = cause;
-        return make_failure(errc::invalid_option, std::move(d));
-    }
-
-    detail::named_texts paths_;
-};
-
-/// Names and the PEM texts of their public keys.
-class pem_text {
-public:
-    pem_text(std::initializer_list<detail::named_texts::value_type> texts) : texts_(texts) {}
-    explicit pem_text(std::map<std::string, std::string, std::less<>> texts) : texts_(std::move(texts)) {}
-
-    key_answer operator()(std::string_view name) const {
-        const auto entry = texts_.find(name);
-        if (entry == texts_.end()) return detail::no_such_key(name, "pem_text", texts_);
-        public_key key;
-        key.pem = entry->second;
-        return {failure{}, std::move(key)};
-    }
-
-private:
-    detail::named_texts texts_;
-};
-
-static_assert(key_reader<pem_files> && key_reader<pem_text> && key_reader<key_source>);
+/// The keys are read anew for each socket: what a file holds by then counts.
+inline end_to_end_encryption encrypt_for(std::vector<std::string> names, key_source reader) {
+    end_to_end_encryption option;
+    option.keys = std::move(names);
+    option.reader = std::move(reader);
+    option.make = &detail::make_sealer;
+    return option;
+}
 
 } // namespace v1
 } // namespace sluice

@@ -78,6 +78,10 @@ enum class errc {
     unknown_codec,      ///< no codec of that name
     invalid_base64,
     invalid_json, ///< a payload of a `json_array` pack, or the pack
+
+    // end-to-end encryption
+    encryption_unsupported = 160, ///< the proxy takes no messages that the client has encrypted (PIP-290)
+    encryption_failed,            ///< OpenSSL could not encrypt
 };
 
 /// What to do about it: `if (ec == sluice::condition::retryable)`. What became of a message is told by its `outcome`;
@@ -167,6 +171,8 @@ constexpr const char* describe(errc e) noexcept {
     case errc::unknown_codec: return "unknown codec";
     case errc::invalid_base64: return "invalid base64";
     case errc::invalid_json: return "invalid JSON";
+    case errc::encryption_unsupported: return "the server does not take end-to-end encrypted messages";
+    case errc::encryption_failed: return "the encryption failed";
     }
     return "unknown error";
 }
@@ -195,7 +201,7 @@ constexpr bool belongs(errc e, condition c) noexcept {
                e == errc::invalid_json || e == errc::too_large || e == errc::closed || e == errc::unauthorized ||
                e == errc::forbidden || e == errc::not_found || e == errc::bad_request || e == errc::topic_terminated ||
                e == errc::extension_refused || e == errc::sequence_in_use || e == errc::unknown_codec ||
-               e == errc::corrupt_data;
+               e == errc::corrupt_data || e == errc::encryption_unsupported || e == errc::encryption_failed;
     case condition::retryable:
         if (e == errc::ack_timeout) return false; // written, and not answered: it may have had an effect
         return belongs(e, condition::timeout) || belongs(e, condition::quota) || e == errc::queue_full ||

@@ -251,6 +251,7 @@ public:
     // --- the socket
 
     core::publisher::announcement open(std::string_view surplus = {}) {
+        CHECK_FALSE(pub.renew_keys());
         const auto said = pub.announce();
         pub.opened(web::as_bytes(surplus), compression(web::ws_role::client));
         server_.emplace(web::ws_role::server, nullptr, web::ws_options(), compression(web::ws_role::server));
@@ -285,7 +286,10 @@ public:
             const auto e = server_->next();
             if (e.what == kind::none) break;
             REQUIRE(e.what != kind::error);
-            if (e.what == kind::text) frames.push_back(read_frame(web::as_text(e.data)));
+            if (e.what == kind::text && web::as_text(e.data) == sluice::pulsar::encryption_probe)
+                ++probes;
+            else if (e.what == kind::text)
+                frames.push_back(read_frame(web::as_text(e.data)));
             if (e.what == kind::ping) ++pings;
             if (e.what == kind::pong) pongs.emplace_back(web::as_text(e.data));
             if (e.what == kind::close) close_code = e.close_code;
@@ -354,6 +358,7 @@ public:
     std::optional<web::deflate_parameters> deflate{}; ///< what the next socket's upgrade agrees on
     std::size_t last_write = 0;
     int pings = 0;
+    int probes = 0; ///< whether the server takes encrypted messages
     int close_code = 0;
     std::vector<std::string> pongs{};
 

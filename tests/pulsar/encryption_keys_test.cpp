@@ -3,7 +3,8 @@
 #include "key_pairs.hpp"
 #include "support/temporary_file.hpp"
 
-#include <sluice/encryption.hpp>
+#include <sluice/end_to_end.hpp>
+#include <sluice/public_key.hpp>
 #include <sluice/pulsar/recipient.hpp>
 
 #include <doctest/doctest.h>

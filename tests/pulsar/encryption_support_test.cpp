@@ -15,7 +15,7 @@ namespace {
 
 constexpr std::string_view no_pip_290 =
     "end-to-end encryption: the proxy does not take messages that the client has encrypted (PIP-290, Pulsar 3.2.0 or "
-    "later); no message was sent. ";
+    "later); nothing is sent to it. ";
 
 /// As the handshake gives it.
 failure refused(int status, const std::string& words) {
@@ -48,7 +48,7 @@ TEST_CASE("an upgrade that a proxy without PIP-290 refuses is fatal, and says wh
         const failure before = refused(500, words);
         CHECK(before.code == errc::server_error); // which would be tried again for ever
         const failure f = explain_encrypted_upgrade(before);
-        CHECK(f.code == errc::extension_refused);
+        CHECK(f.code == errc::encryption_unsupported);
         CHECK(f.code == condition::fatal);
         CHECK_FALSE(f.code == condition::retryable);
         CHECK(f.details->text ==
@@ -89,17 +89,17 @@ TEST_CASE("the probe: one answer is good, all others are fatal") {
         R"({"result":"send-error:3","errorMsg":"Cannot deserialize value of type `java.lang.Integer` from String \"!!\": not a valid `java.lang.Integer` value","errorCode":0,"schemaVersion":0})")));
     const failure ignored = judge_encryption_probe(answer(
         R"({"result":"send-error:7","errorMsg":"Invalid Base64 message-payload error=Illegal base64 character 21","context":"probe","errorCode":0,"schemaVersion":0})"));
-    CHECK(ignored.code == errc::extension_refused);
+    CHECK(ignored.code == errc::encryption_unsupported);
     CHECK(ignored.code == condition::fatal);
     CHECK(ignored.details->text == std::string(no_pip_290) + "It opens the socket and ignores the keys");
     const failure stored =
         judge_encryption_probe(answer(R"({"result":"ok","messageId":"CAQQADAA","context":"probe"})"));
-    CHECK(stored.code == errc::extension_refused);
+    CHECK(stored.code == errc::encryption_unsupported);
     CHECK(stored.details->text ==
           std::string(no_pip_290) + "It gives a message that asks for it another answer than is known: ok");
     const failure other = judge_encryption_probe(
         answer(R"({"result":"send-error:8","errorMsg":"odd\ntoken=12345678","context":"probe"})"));
-    CHECK(other.code == errc::extension_refused);
+    CHECK(other.code == errc::encryption_unsupported);
     CHECK(other.details->text.ends_with("another answer than is known: odd token=***"));
-    CHECK(judge_encryption_probe(answer(R"({"result":"what"})")).code == errc::extension_refused);
+    CHECK(judge_encryption_probe(answer(R"({"result":"what"})")).code == errc::encryption_unsupported);
 }

@@ -12,6 +12,7 @@
 #include <sluice/core/window.hpp>
 #include <sluice/pulsar/ack.hpp>
 #include <sluice/pulsar/message_frame.hpp>
+#include <sluice/pulsar/message_sealer.hpp>
 #include <sluice/web/ws_connection.hpp>
 
 #include <algorithm>
@@ -20,6 +21,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 
 namespace sluice {
@@ -99,6 +101,16 @@ public:
 
     bool arm() noexcept { return submitted_.arm(); }
 
+    // --- the strand: end-to-end encryption
+
+    /// Before the first socket: every message is encrypted by it. Null: none is.
+    void seal_with(std::unique_ptr<pulsar::message_sealer> by) noexcept { sealer_ = std::move(by); }
+    /// Before each attempt to open a socket, which has keys of its own.
+    failure renew_keys() { return sealer_ ? sealer_->renew() : failure{}; }
+    /// A socket is up that has not shown yet that its proxy knows such messages: nothing but the probe is written. It
+    /// is not open before `received` has read the answer.
+    bool probing() const noexcept { return probing_; }
+
     // --- the strand: the socket
 
     /// What the URL of the next socket says: the number before the first one that it will carry, where numbers are
@@ -107,6 +119,7 @@ public:
     struct announcement {
         std::optional<std::int64_t> initial_sequence_id{};
         bool batching = false;
+        std::string_view encryption_keys{}; ///< of the query; good until the next `renew_keys`
     };
     announcement announce() noexcept;
 
@@ -115,7 +128,7 @@ public:
     void opened(web::bytes_view upgrade_surplus, std::unique_ptr<web::message_compression> compression = nullptr);
     /// It is gone. Unanswered messages keep their slots; those whose waiters left are given up.
     void lost(const failure& cause);
-    bool is_open() const noexcept { return socket_.has_value(); }
+    bool is_open() const noexcept { return socket_.has_value() && !probing_; }
     /// This socket has brought an acknowledgement.
     bool answered() const noexcept { return answered_; }
     /// The oldest message is unanswered, though its waiter left long ago: as long again as `send_timeout`, and at least
@@ -181,7 +194,8 @@ public:
         return (!waiting_.empty() && !(packs_ && packs_->waits_for() == packer::wait::company)) || holding_;
     }
     bool wants_write() const noexcept {
-        return socket_ && (!socket_->output().empty() || cursor_ != window_.next() || !waiting_.empty());
+        return socket_ &&
+               (!socket_->output().empty() || (!probing_ && (cursor_ != window_.next() || !waiting_.empty())));
     }
     /// What a `close` is told: messages sent before it that were not stored, and why the first was not.
     failure lost_while_closing() const;
@@ -203,6 +217,7 @@ public:
         text_.clear();
         text_.shrink(0);
         if (socket_ && socket_->compression()) socket_->compression()->release_memory();
+        if (sealer_) sealer_->idle();
     }
 
 private:
@@ -236,8 +251,15 @@ private:
     gathered gather();
     bool append_pack();
     bool append_pack_again(window::slot& s, std::uint64_t context);
-    void append_frame(const message_view& m, std::uint64_t context, std::size_t text);
-    bool append_deflated(web::message_compression& by, const message_view& m, std::uint64_t context, std::size_t text);
+    bool append_sealed_again(std::uint64_t context);
+    bool append_sealed_new(send_node* n);
+    std::uint64_t enter_window(send_node* n, std::size_t text);
+    std::size_t longest_sealed_text(const message_view& m, std::uint64_t context) const noexcept;
+    void append_frame(const message_view& m, std::uint64_t context, std::size_t text, std::string_view members = {});
+    bool append_deflated(web::message_compression& by, const message_view& m, std::uint64_t context, std::size_t text,
+                         std::string_view members);
+    void ready();
+    failure probed(const pulsar::acknowledgement& ack);
     bool afford(std::size_t bytes) noexcept;
     void return_budget();
     void reject_largest(const failure& closed);
@@ -261,6 +283,7 @@ private:
     web::mask_keys keys_;
     pulsar::message_encoder encoder_{};
     pulsar::ack_parser parser_{};
+    std::unique_ptr<pulsar::message_sealer> sealer_{}; ///< null: messages are sent as they are
 
     accumulator submitted_{};
     std::atomic<send_node*> cancelled_{nullptr};
@@ -282,6 +305,7 @@ private:
     web::byte_buffer text_{};    ///< of the message that is being compressed
     std::uint64_t cursor_ = 0;   ///< the contexts below it have been encoded for this socket
     std::uint64_t expected_ = 0; ///< `deduplicate`: the context whose number the broker will give next
+    bool probing_ = false;       ///< see there
     bool holding_ = false;       ///< no more frames on this socket: see `wants_reopen`
     /// `deduplicate`: the message of this context was refused, and may or may not have taken a number: those of the
     /// messages behind it on this socket are ours or lower.
@@ -316,4 +340,5 @@ private:
 
 #include <sluice/core/publisher_impl.hpp>
 #include <sluice/core/publisher_packed_impl.hpp>
+#include <sluice/core/publisher_sealed_impl.hpp>
 #include <sluice/core/publisher_socket_impl.hpp>

@@ -37,7 +37,7 @@ inline void publisher::take_over(node* n, instant now) {
         }
         case node_kind::flush: waiting_.push_back(n); break;
         case node_kind::open:
-            if (socket_ || ended_) {
+            if (is_open() || ended_) {
                 as_marker(n)->error = ended_;
                 finished_.push_back(n);
             } else {
@@ -123,11 +123,11 @@ inline const failure& publisher::no_room(failure& shared, const char* limit, std
 /// What can never be sent fails alone, before it is written.
 inline failure publisher::misfit(const message_view& m, std::uint64_t context) const {
     if (failure f = pulsar::check_message(m)) return f;
-    const std::size_t size = encoder_.text_size(m, context);
+    const std::size_t size = sealer_ ? longest_sealed_text(m, context) : encoder_.text_size(m, context);
     if (size <= options_.max_frame_bytes) return {};
     return make_failure(errc::too_large, "message of " + std::to_string(m.payload().size()) +
-                                             " bytes: its frame would have " + std::to_string(size) +
-                                             " bytes, max_frame_bytes allows " +
+                                             " bytes: its frame would have " + (sealer_ ? "up to " : "") +
+                                             std::to_string(size) + " bytes, max_frame_bytes allows " +
                                              std::to_string(options_.max_frame_bytes));
 }
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <sluice/core/publisher.hpp>
+#include <sluice/pulsar/encryption_support.hpp>
 #include <sluice/pulsar/server_text.hpp>
 
 namespace sluice {
@@ -17,6 +18,7 @@ inline publisher::announcement publisher::announce() noexcept {
     announcement a;
     a.batching = batching && !alone_;
     if (options_.deduplicate || options_.initial_sequence_id) a.initial_sequence_id = number_of(expected_) - 1;
+    if (sealer_) a.encryption_keys = sealer_->url_parameter();
     return a;
 }
 
@@ -28,6 +30,13 @@ inline void publisher::opened(web::bytes_view upgrade_surplus, std::unique_ptr<w
     holding_ = false;
     unsure_from_ = all_sure;
     answered_ = proven_ = false;
+    probing_ = sealer_ != nullptr;
+    if (!probing_) return ready();
+    socket_->send(web::opcode::text, web::as_bytes(pulsar::encryption_probe));
+}
+
+/// Messages may be sent over this socket.
+inline void publisher::ready() {
     last_cause_ = timeout_ = ack_timeout_ = failure{};
     numbers_.connections.add();
     finish_openers({});
@@ -45,6 +54,7 @@ inline void publisher::lost(const failure& cause) {
     timeout_ = ack_timeout_ = failure{};
     socket_.reset();
     if (packs_) packs_->forget();
+    probing_ = false;
     for (std::uint64_t c = window_.oldest(); c < window_.next(); ++c) {
         window::slot* s = window_.find(c);
         if (!s) continue;
@@ -81,7 +91,7 @@ inline web::bytes_view publisher::encode() {
         batch_.arena().append(control);
         socket_->consume_output(control.size());
     }
-    if (!socket_->close_sent()) {
+    if (!socket_->close_sent() && !probing_) {
         for (bool more = true; more && !holding_;) {
             if (cursor_ != window_.next()) cursor_ = window_.first_live(cursor_);
             const bool again = cursor_ != window_.next();
@@ -111,6 +121,7 @@ inline web::bytes_view publisher::encode() {
 }
 
 inline bool publisher::append_again(std::uint64_t context) {
+    if (sealer_) return append_sealed_again(context);
     window::slot& s = *window_.find(context);
     if (packs_) {
         if (!append_pack_again(s, context)) return false;
@@ -127,6 +138,7 @@ inline bool publisher::append_again(std::uint64_t context) {
 }
 
 inline bool publisher::append_new(send_node* n) {
+    if (sealer_) return append_sealed_new(n);
     const message_view& m = n->message;
     const std::size_t text = encoder_.text_size(m, window_.next());
     if (text > options_.max_frame_bytes) {
@@ -136,20 +148,27 @@ inline bool publisher::append_new(send_node* n) {
     const std::size_t frame = text + web::frame_header_size(text, true);
     if (!window_.has_room(1, m.payload().size()) || !batch_.has_room(frame)) return false;
     if (!afford(m.payload().size())) return false;
+    const std::uint64_t context = enter_window(n, text);
+    append_frame(m, context, text);
+    if (n->waiter) finished_.push_back(std::exchange(n->waiter, nullptr));
+    return true;
+}
+
+/// The first of the waiting messages, alone in its slot.
+inline std::uint64_t publisher::enter_window(send_node* n, std::size_t text) {
     const std::uint64_t context = window_.next();
-    window::slot& s = window_.open(1, m.payload().size()); // may throw: the message still waits then
+    const std::size_t bytes = n->message.payload().size();
+    window::slot& s = window_.open(1, bytes); // may throw: the message still waits then
     waiting_.pop_front();
     --waiting_messages_;
-    waiting_bytes_ -= m.payload().size();
+    waiting_bytes_ -= bytes;
     s.chain.push_back(n);
     s.attempts = 1;
     s.text = static_cast<std::uint32_t>(text);
     n->context = context;
     n->stage = send_node::stage_type::in_window;
     ++live_messages_;
-    append_frame(m, context, text);
-    if (n->waiter) finished_.push_back(std::exchange(n->waiter, nullptr));
-    return true;
+    return context;
 }
 
 /// Bytes are taken from the shared budget for many messages at once; what is left over goes back at the end of the
@@ -170,21 +189,22 @@ inline void publisher::return_budget() {
     if (granted_ != 0) options_.budget->give_back(std::exchange(granted_, 0));
 }
 
-inline void publisher::append_frame(const message_view& m, std::uint64_t context, std::size_t text) {
+inline void publisher::append_frame(const message_view& m, std::uint64_t context, std::size_t text,
+                                    std::string_view members) {
     web::message_compression* const by = socket_->compression();
-    if (by == nullptr || !append_deflated(*by, m, context, text))
-        encoder_.encode(m, context, text, keys_.next(), batch_.arena());
+    if (by == nullptr || !append_deflated(*by, m, context, text, members))
+        encoder_.encode(m, context, text, keys_.next(), batch_.arena(), members);
     cursor_ = expected_ = context + 1;
     numbers_.frames_written.add();
 }
 
 /// False: it is to be sent as it is.
 inline bool publisher::append_deflated(web::message_compression& by, const message_view& m, std::uint64_t context,
-                                       std::size_t text) {
+                                       std::size_t text, std::string_view members) {
     if (!by.tries(text)) return false;
     constexpr web::mask_key plain = 0;
     text_.clear();
-    encoder_.encode(m, context, text, plain, text_);
+    encoder_.encode(m, context, text, plain, text_, members);
     batch_.compressed(text);
     web::frame_header header;
     header.masked = true;
@@ -208,7 +228,7 @@ inline failure publisher::received(std::size_t n, instant now) {
             // What is no acknowledgement (a challenge of a later protocol, say) concerns nobody here.
             if (parser_.parse(e.data, ack) != pulsar::ack_kind::acknowledgement) continue;
             if (persisted(ack, now)) continue;
-            failure f = acknowledged(ack, now);
+            failure f = probing_ ? probed(ack) : acknowledged(ack, now);
             if (!bad) bad = std::move(f);
         } else if (bad) {
             continue;

@@ -16,6 +16,7 @@
 #include <sluice/io/operation_memory.hpp>
 #include <sluice/io/pack_wait.hpp>
 #include <sluice/io/parked.hpp>
+#include <sluice/io/probe.hpp>
 #include <sluice/io/spawn.hpp>
 #include <sluice/io/ticker.hpp>
 #include <sluice/io/traits.hpp>
@@ -79,7 +80,11 @@ public:
           watch_(options_),
           budget_(strand_, options_.budget),
           pack_wait_(strand_, options_.compress_at == compress_at::packed),
-          ticker_(strand_, tick_of(options_.send_timeout), options_.ping_interval) {}
+          ticker_(strand_, tick_of(options_.send_timeout), options_.ping_interval) {
+        if (options_.compress_at == compress_at::end_to_end && options_.encryption.make != nullptr)
+            publisher_.seal_with(
+                options_.encryption.make(options_.encryption, codec_, {nullptr, &fill_random<Traits>}));
+    }
 
     ~driver() override {
         if (!context_gone_) service_->remove(this);
@@ -229,7 +234,10 @@ private:
         failure f;
         while (!self->over_) {
             switch (session_.next()) {
-            case step::credential: f = co_await on_client(client_->authorize(session_.wants_fresh_credential())); break;
+            case step::credential:
+                f = publisher_.renew_keys();
+                if (!f) f = co_await on_client(client_->authorize(session_.wants_fresh_credential()));
+                break;
             case step::region: f = co_await on_client(client_->find_region()); break;
             case step::connect: f = co_await opening_.connect(stream_name_, options_.scope); break;
             case step::upgrade: f = co_await upgrade(); break;
@@ -296,8 +304,11 @@ private:
         const bool by_proxy = options_.compress_at == compress_at::broker;
         const compression_type compression = by_proxy ? codec_.type : compression_type::none;
         handshake_result r = co_await opening_.upgrade(publisher_.announce(), options_, compression);
-        if (!r.error) publisher_.opened(r.surplus.view(), std::move(r.compression));
-        co_return r.error;
+        if (r.error) co_return r.error;
+        publisher_.opened(r.surplus.view(), std::move(r.compression));
+        if (!publisher_.probing()) co_return failure{};
+        writer_.wake();
+        co_return co_await await_probe<strand_type, Traits>(link_, publisher_, over_);
     }
 
     /// Reads until the socket is of no more use, and says why.

@@ -39,14 +39,22 @@ public:
     task<Strand, handshake_result> upgrade(std::string target, std::string authorization,
                                            const socket_deflate& deflate) {
         const auto stream = stream_;
-        watchdog_.arm(limit_, [stream] { stream->close(); });
+        begin_step();
         handshake_result r = co_await shake_hands<Strand, Traits>(*stream, where_.authority(), std::move(target),
                                                                   std::move(authorization), deflate);
-        watchdog_.disarm();
-        if (watchdog_.bitten())
-            r.error = make_failure(errc::connect_timeout, "the upgrade to " + where_.host + ": not done within " +
-                                                              std::to_string(limit_.count()) + " ms");
+        if (failure late = end_step("the upgrade to " + where_.host)) r.error = std::move(late);
         co_return r;
+    }
+
+    /// A step on the stream that is performed elsewhere: if it takes too long, the stream is closed.
+    void begin_step() {
+        watchdog_.arm(limit_, [stream = stream_] { stream->close(); });
+    }
+    failure end_step(const std::string& what) {
+        watchdog_.disarm();
+        if (!watchdog_.bitten()) return {};
+        return make_failure(errc::connect_timeout,
+                            what + ": not done within " + std::to_string(limit_.count()) + " ms");
     }
 
     /// The last bytes before the stream is closed: the peer has a second to take them.

@@ -8,6 +8,7 @@
 #include <sluice/io/link.hpp>
 #include <sluice/io/spawn.hpp>
 #include <sluice/io/traits.hpp>
+#include <sluice/pulsar/encryption_support.hpp>
 #include <sluice/pulsar/names.hpp>
 
 #include <chrono>
@@ -70,8 +71,11 @@ public:
                                                 compression_type compression) {
         said.batching_enabled = a.batching;
         std::string target = pulsar::producer_target(client_->service().dialect, place_.topic, said, compression,
-                                                     a.initial_sequence_id, std::exchange(otp_, {}));
-        co_return co_await link_.upgrade(std::move(target), std::exchange(place_.authorization, {}), said.deflate);
+                                                     a.initial_sequence_id, std::exchange(otp_, {}), a.encryption_keys);
+        handshake_result r =
+            co_await link_.upgrade(std::move(target), std::exchange(place_.authorization, {}), said.deflate);
+        if (!a.encryption_keys.empty()) r.error = pulsar::explain_encrypted_upgrade(std::move(r.error));
+        co_return r;
     }
 
     /// Ends a call for a password that a failed attempt has left.

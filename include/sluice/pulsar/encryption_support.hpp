@@ -20,11 +20,11 @@ namespace detail {
 inline failure no_pip_290(error_details d, std::string_view what) {
     std::string text =
         "end-to-end encryption: the proxy does not take messages that the client has encrypted (PIP-290, "
-        "Pulsar 3.2.0 or later); no message was sent. ";
+        "Pulsar 3.2.0 or later); nothing is sent to it. ";
     text += what;
     if (!d.text.empty()) text += ": " + d.text;
     d.text = std::move(text);
-    return make_failure(errc::extension_refused, std::move(d));
+    return make_failure(errc::encryption_unsupported, std::move(d));
 }
 
 } // namespace detail
@@ -35,7 +35,7 @@ inline failure no_pip_290(error_details d, std::string_view what) {
 /// * it has none: 500 `Can't add encryption key without configuring cryptoKeyReaderFactoryClassName`;
 /// * it has a reader of keys, which does not know that name: 500 `... adds the public key cipher was failed`.
 ///
-/// Both become `errc::extension_refused`, which is fatal. 414 and 431 get a hint at the keys' size, and keep their
+/// Both become `errc::encryption_unsupported`, which is fatal. 414 and 431 get a hint at the keys' size, and keep their
 /// code. All else is given back as it is.
 inline failure explain_encrypted_upgrade(failure refused) {
     if (!refused || !refused.details) return refused;
@@ -64,7 +64,7 @@ inline failure explain_encrypted_upgrade(failure refused) {
 inline constexpr std::string_view encryption_probe =
     R"({"payload":"!!","uncompressedMessageSize":"!!","context":"probe"})";
 
-/// What the answer to the probe means: no failure, or `errc::extension_refused`. No message may be written before.
+/// What the answer to the probe means: no failure, or `errc::encryption_unsupported`. No message may be written before.
 inline failure judge_encryption_probe(const acknowledgement& answer) {
     if (!answer.ok && answer.code == 3) return {};
     if (!answer.ok && answer.code == 7) return detail::no_pip_290({}, "It opens the socket and ignores the keys");

@@ -107,7 +107,7 @@ public:
         const detail::openssl_errors errors;
         detail::cipher_context cipher(EVP_CIPHER_CTX_new());
         if (!cipher || EVP_EncryptInit_ex(cipher.get(), EVP_aes_256_gcm(), nullptr, key.octets(), nullptr) != 1) {
-            made.first = make_failure(std::make_error_code(std::errc::io_error), "AES-256-GCM: " + errors.last());
+            made.first = make_failure(errc::encryption_failed, "AES-256-GCM: " + errors.last());
             return made;
         }
         envelope& e = made.second;
@@ -127,8 +127,8 @@ public:
     static constexpr std::size_t sealed_size(std::size_t plaintext) noexcept { return plaintext + tag_size; }
 
     /// Writes `sealed_size(plaintext.size())` bytes to the front of `out`, which must not overlap `plaintext`.
-    /// `errc::closed` if the envelope is exhausted, `errc::too_large`, `errc::output_limit` if `out` is too small; an
-    /// `io_error` of OpenSSL's, after which there is nothing to send. Allocates nothing.
+    /// `errc::closed` if the envelope is exhausted, `errc::too_large`, `errc::output_limit` if `out` is too small;
+    /// `errc::encryption_failed`, after which there is nothing to send. Allocates nothing.
     seal_result seal(web::bytes_view plaintext, std::span<std::byte> out) noexcept {
         seal_result result;
         if (exhausted()) {
@@ -144,7 +144,7 @@ public:
             if (encrypt(plaintext, out.data()))
                 result.size = sealed_size(plaintext.size());
             else
-                result.ec = std::make_error_code(std::errc::io_error);
+                result.ec = errc::encryption_failed;
         }
         return result;
     }

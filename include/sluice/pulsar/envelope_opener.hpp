@@ -42,7 +42,7 @@ public:
         detail::cipher_context cipher(EVP_CIPHER_CTX_new());
         if (!cipher ||
             EVP_DecryptInit_ex(cipher.get(), EVP_aes_256_gcm(), nullptr, detail::octets(room), nullptr) != 1) {
-            made.first = make_failure(std::make_error_code(std::errc::io_error), "AES-256-GCM: " + errors.last());
+            made.first = make_failure(errc::encryption_failed, "AES-256-GCM: " + errors.last());
             return made;
         }
         made.second.cipher_ = std::move(cipher);

@@ -263,8 +263,9 @@ public:
         encode(m, context, text_size(m, context), key, out);
     }
     /// The same where `size`, the text's, is known already.
+    /// `members`: of the payload, text as it is, each with its comma before it; `size` counts them.
     void encode(const message_view& m, std::uint64_t context, std::size_t size, web::mask_key key,
-                web::byte_buffer& out) {
+                web::byte_buffer& out, std::string_view members = {}) {
         constexpr std::size_t spare = 8; // for context_end::put
         std::byte* const frame = out.prepare(web::max_frame_header_size + size + spare);
         web::frame_header header;
@@ -279,11 +280,12 @@ public:
         at = web::base64_encode_masked(web::as_bytes(m.payload()), at, key);
 
         at = web::put_masked(detail::frame_context, at, key);
-        if (m.has_key() || m.attributes() != nullptr) {
+        if (m.has_key() || m.attributes() != nullptr || !members.empty()) {
             char* const tail = at;
             *at++ = '"';
             at = detail::put_decimal(context, at);
             *at++ = '"';
+            if (!members.empty()) at = detail::put(members, at);
             at = detail::put_members(m, at);
             *at++ = '}';
             web::apply_mask(reinterpret_cast<std::byte*>(tail), static_cast<std::size_t>(at - tail), key);

@@ -2,13 +2,12 @@
 // Who may read what is encrypted end to end: names with checked public keys.
 #pragma once
 
-#include <sluice/encryption.hpp>
+#include <sluice/end_to_end.hpp>
+#include <sluice/public_key.hpp>
 #include <sluice/pulsar/rsa_key.hpp>
 #include <sluice/pulsar/secret.hpp>
 #include <sluice/web/utf8.hpp>
 
-#include <algorithm>
-#include <cstddef>
 #include <map>
 #include <span>
 #include <string>
@@ -25,24 +24,6 @@ struct recipient {
     std::map<std::string, std::string> metadata{};
     detail::pkey_handle key{};
 };
-
-/// The names of an option: at least one, none empty, none twice, UTF-8. `errc::invalid_option` names the mistake.
-inline failure check_key_names(std::span<const std::string> names) {
-    const auto bad = [](std::size_t i, std::string_view why) {
-        return make_failure(errc::invalid_option, "encryption keys[" + std::to_string(i) + "] " + std::string(why));
-    };
-    if (names.empty())
-        return make_failure(errc::invalid_option,
-                            "encryption keys: end-to-end encryption needs the name of one or more");
-    for (std::size_t i = 0; i != names.size(); ++i) {
-        if (names[i].empty()) return bad(i, "is empty: a key's name is needed");
-        if (!web::is_utf8(names[i])) return bad(i, "is not UTF-8");
-        const auto before = names.first(i);
-        if (std::find(before.begin(), before.end(), names[i]) != before.end())
-            return bad(i, "= " + sluice::detail::in_quotes(names[i]) + " is there twice");
-    }
-    return {};
-}
 
 /// Checks what a reader gave, and cleanses its text: it may be a private key, put there by mistake.
 /// `errc::invalid_option` names the key, its file and what is wrong, and quotes nothing of the text.

@@ -365,9 +365,10 @@ inline answer<std::string> read_result(sluice::dialect dialect, const web::http_
 /// Path and query of a producer's socket. Every option that the proxy reads is said, since its defaults differ from its
 /// documents; those of batching only with batching: without it, Pulsar before 4.0 would take `maxPendingMessages` for a
 /// limit at which it fails messages. `otp` (empty: none) comes last. The text is a secret while the OTP is unused.
+/// `encryption_keys`: what `message_sealer::url_parameter` says; the proxy neither batches nor compresses then.
 inline std::string producer_target(sluice::dialect dialect, const topic_name& topic, const producer_options& options,
                                    compression_type compression, std::optional<std::int64_t> initial_sequence_id,
-                                   std::string_view otp) {
+                                   std::string_view otp, std::string_view encryption_keys = {}) {
     std::string target = dialect == sluice::dialect::gdn ? "/_ws/ws/v2/producer/" : "/ws/v2/producer/";
     target += topic.path();
     char separator = '?';
@@ -386,9 +387,11 @@ inline std::string producer_target(sluice::dialect dialect, const topic_name& to
     add("messageRoutingMode", round_robin ? "RoundRobinPartition" : "SinglePartition");
     const bool murmur = options.hashing_scheme == hashing_scheme::murmur3_32_hash;
     add("hashingScheme", murmur ? "Murmur3_32Hash" : "JavaStringHash");
-    if (compression != compression_type::none) add("compressionType", to_string(compression));
+    if (compression != compression_type::none && encryption_keys.empty())
+        add("compressionType", to_string(compression));
     if (!options.producer_name.empty()) add("producerName", options.producer_name);
     if (initial_sequence_id) add("initialSequenceId", std::to_string(*initial_sequence_id));
+    if (!encryption_keys.empty()) target.append("&").append(encryption_keys);
     if (!otp.empty()) add("otp", otp);
     return target;
 }

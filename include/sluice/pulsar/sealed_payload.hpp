@@ -15,6 +15,7 @@
 #include <span>
 #include <string_view>
 #include <system_error>
+#include <utility>
 
 namespace sluice {
 inline namespace v1 {
@@ -78,7 +79,7 @@ private:
 /// what the codec fails at.
 class payload_sealer {
 public:
-    explicit payload_sealer(compressor c = {}) noexcept : compressor_(c) {}
+    explicit payload_sealer(compressor c = {}) noexcept : compressor_(std::move(c)) {}
 
     /// `ec` as of `envelope::seal`. Throws `std::bad_alloc` where a buffer has to grow, and what the codec throws.
     sealed_payload seal(envelope& with, web::bytes_view payload) {

@@ -24,9 +24,9 @@ namespace testing {
 /// Served: the calls of a GDN region (`/_open/auth`, `/apid/otp`, `/datacenter/local`, `/_fabric/F/_api/streams...`)
 /// and its producer, consumer and reader sockets under `/_ws/ws/v2/...`; of a plain Pulsar the same sockets under
 /// `/ws/v2/...` and the admin calls of topics under `/admin/v2/...`. Not modelled: partitioned topics, compression
-/// towards the broker, send time-outs but for those of messages that a backlog quota holds, the proxy's errors about
-/// end-to-end encryption (what is encrypted is stored and delivered as it comes, without `encryptionContext`), and
-/// consumers of several topics. permessage-deflate is accepted where `proxy_options::deflate` says so.
+/// towards the broker, send time-outs but for those of messages that a backlog quota holds, keys that consumers
+/// hold (what is encrypted end to end is delivered as it comes), and consumers of several topics. permessage-deflate is
+/// accepted where `proxy_options::deflate` says so.
 ///
 /// What consumers see differs from a real broker in this: every message is acknowledged and delivered again for itself,
 /// also one of a batch; nothing is fetched ahead of what the socket delivers, so more is left for others; of a failover

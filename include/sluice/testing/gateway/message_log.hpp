@@ -25,6 +25,13 @@ inline std::int64_t milliseconds_of(time_point t) noexcept {
     return std::chrono::duration_cast<std::chrono::milliseconds>(t.time_since_epoch()).count();
 }
 
+/// `message_encryption` of many messages of one socket.
+struct encryption_of_message {
+    std::shared_ptr<const std::string> keys{};
+    std::string param{}, compression_type{};
+    std::int32_t uncompressed_size = 0;
+};
+
 /// A message on its way into a topic, and in it.
 struct topic_message {
     std::string payload{};
@@ -35,6 +42,7 @@ struct topic_message {
     std::int64_t sequence_id = -1;
     std::shared_ptr<const std::string> producer_name{};
     time_point publish_time{};
+    std::shared_ptr<const encryption_of_message> encryption{}; ///< null for one that is as it says
     position at{};
     std::uint64_t behind = 0; ///< bytes of the payloads that came before it
 
@@ -42,6 +50,7 @@ struct topic_message {
         std::size_t n = sizeof *this + payload.size() + (key ? key->size() : 0);
         for (const property& p : properties) n += sizeof p + p.name.size() + p.value.size();
         for (const std::string& c : replication_clusters) n += sizeof c + c.size();
+        if (encryption) n += sizeof *encryption + encryption->param.size() + encryption->compression_type.size();
         return n;
     }
 
@@ -60,8 +69,12 @@ struct topic_message {
                          producer_name ? *producer_name : std::string(),
                          sequence_id,
                          {},
-                         publish_time};
+                         publish_time,
+                         {}};
         append_message_id(m.message_id, at);
+        if (encryption)
+            m.encryption = message_encryption{*encryption->keys, encryption->param, encryption->compression_type,
+                                              encryption->uncompressed_size};
         return m;
     }
 };

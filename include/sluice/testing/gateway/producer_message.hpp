@@ -23,6 +23,8 @@ struct producer_message {
     std::vector<std::pair<std::string_view, std::optional<std::string_view>>> properties{};
     std::vector<std::string_view> replication_clusters{};
     std::int64_t deliver_at = 0, deliver_after_ms = 0;
+    std::optional<std::string_view> encryption_param{}, compression_type{};
+    std::optional<std::int32_t> uncompressed_size{};
     bool null_cluster = false; ///< one of the clusters is null
     bool null = false;         ///< the frame said `null`
 
@@ -31,17 +33,20 @@ struct producer_message {
         properties.clear();
         replication_clusters.clear();
         deliver_at = deliver_after_ms = 0;
+        encryption_param = compression_type = std::nullopt;
+        uncompressed_size = std::nullopt;
         null = null_cluster = false;
     }
 };
 
 class producer_message_reader {
 public:
-    /// Reads the first object of the text; what follows it is ignored. False: `error()` is Jackson's text.
-    bool read(std::string_view text, producer_message& out) {
+    /// Reads the first object of the text; what follows it is ignored. False: `error()` is Jackson's text. `pip_290`:
+    /// the members that it brought are known.
+    bool read(std::string_view text, producer_message& out, bool pip_290 = true) {
         out.clear();
         json_reader json(text, scratch_);
-        read(json, out);
+        read(json, out, pip_290);
         if (json.failed()) error_ = json.error();
         return !json.failed();
     }
@@ -56,7 +61,7 @@ private:
     static constexpr std::size_t few = 32;
     static constexpr std::string_view class_name = "org.apache.pulsar.websocket.data.ProducerMessage";
 
-    static void read(json_reader& json, producer_message& out) {
+    static void read(json_reader& json, producer_message& out, bool pip_290) {
         if (json.at_end()) {
             json.fail(0, "No content to map due to end-of-input");
             return;
@@ -74,11 +79,11 @@ private:
         std::string_view name;
         for (bool first = true; json.next_name(name, first); first = false) {
             const value v = json.next_value();
-            if (json.failed() || !member(json, name, v, out)) return;
+            if (json.failed() || !member(json, name, v, out, pip_290)) return;
         }
     }
 
-    static bool member(json_reader& json, std::string_view name, const value& v, producer_message& out) {
+    static bool member(json_reader& json, std::string_view name, const value& v, producer_message& out, bool pip_290) {
         if (name == "payload") return text(json, name, v, out.payload);
         if (name == "context") return text(json, name, v, out.context);
         if (name == "key") return text(json, name, v, out.key);
@@ -88,13 +93,15 @@ private:
         if (name == "deliverAt") return number(json, name, v, out.deliver_at);
         if (name == "deliverAfterMs") return number(json, name, v, out.deliver_after_ms);
         std::int64_t ignored = 0;
-        std::optional<std::string_view> unread;
         if (name == "sequenceId" || name == "schemaVersion") return number(json, name, v, ignored);
         if (name == "disableReplication") return flag(json, name, v);
-        if (name == "uncompressedMessageSize") return small_number(json, name, v);
-        if (name == "encryptionParam") return text(json, name, v, unread);
-        if (name == "compressionType" && (v.kind == token::object || v.kind == token::array))
-            return fail_type(json, v, "org.apache.pulsar.common.api.proto.CompressionType", chain(name));
+        if (pip_290 && name == "uncompressedMessageSize") return small_number(json, name, v, out.uncompressed_size);
+        if (pip_290 && name == "encryptionParam") return text(json, name, v, out.encryption_param);
+        if (pip_290 && name == "compressionType") {
+            if (v.kind == token::object || v.kind == token::array)
+                return fail_type(json, v, "org.apache.pulsar.common.api.proto.CompressionType", chain(name));
+            return text(json, name, v, out.compression_type);
+        }
         if (v.kind == token::object || v.kind == token::array) return json.skip_rest(v.kind);
         return true;
     }
@@ -198,8 +205,9 @@ private:
             chain(name));
     }
 
-    /// An int, read and ignored.
-    static bool small_number(json_reader& json, std::string_view name, const value& v) {
+    /// An int.
+    static bool small_number(json_reader& json, std::string_view name, const value& v,
+                             std::optional<std::int32_t>& out) {
         std::int64_t n = 0;
         if (v.kind == token::string && !v.text.empty() && v.text.find_first_not_of("-0123456789") != std::string::npos)
             return json.fail(v.at,
@@ -209,6 +217,8 @@ private:
         if (v.kind != token::number && v.kind != token::string && v.kind != token::null)
             return fail_type(json, v, "java.lang.Integer", chain(name));
         if (!number(json, name, v, n)) return false;
+        out.reset();
+        if (v.kind != token::null) out = static_cast<std::int32_t>(n);
         if (n >= -2147483648 && n <= 2147483647) return true;
         return json.fail(v.at, "Numeric value (" + shown(v) + ") out of range of int (-2147483648 - 2147483647)",
                          chain(name));

@@ -3,14 +3,17 @@
 #pragma once
 
 #include <sluice/testing/gateway/query.hpp>
+#include <sluice/testing/gateway/types.hpp>
 #include <sluice/web/ascii.hpp>
 
 #include <chrono>
 #include <cstdint>
 #include <limits>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 
 namespace sluice {
 inline namespace v1 {
@@ -25,6 +28,7 @@ struct producer_parameters {
     std::size_t batching_max_messages = 1000;
     std::chrono::milliseconds batching_max_publish_delay{1}; ///< 10 by Pulsar's documents, 1 as measured
     std::size_t max_pending_messages = 0;                    ///< 0: no limit
+    std::shared_ptr<const std::string> encryption_keys{};    ///< JSON; null: the client does not encrypt
 };
 
 class producer_query {
@@ -32,7 +36,7 @@ public:
     explicit producer_query(const query_parameters& query) noexcept : query_(query) {}
 
     /// The first mistake as the proxy tells it, or nothing.
-    refusal read(producer_parameters& out) {
+    refusal read(producer_parameters& out, client_encryption keys_are) {
         if (const std::string* name = find("producerName")) {
             if (java_blank(*name)) return bad_query("producerName cannot be blank");
             out.name = *name;
@@ -57,8 +61,8 @@ public:
         if (const std::string* text = find("compressionType");
             text && *text != "NONE" && *text != "LZ4" && *text != "ZLIB" && *text != "ZSTD" && *text != "SNAPPY")
             return bad_query("Invalid compressionType " + *text);
-        if (const std::string* keys = find("encryptionKeys")) {
-            if (!brings_wrapped_keys(*keys))
+        if (const std::string* keys = find("encryptionKeys"); keys && keys_are != client_encryption::ignored) {
+            if (keys_are == client_encryption::refused || !brings_wrapped_keys(*keys, out))
                 return {500, "Failed to create producer/consumer: Can't add encryption key without configuring "
                              "cryptoKeyReaderFactoryClassName"};
             return {}; // the client encrypts: the proxy neither batches nor compresses
@@ -90,11 +94,14 @@ private:
     }
 
     /// PIP-290: base64 of a JSON object. Anything else is taken for names of keys that the proxy would hold.
-    static bool brings_wrapped_keys(std::string_view text) {
+    static bool brings_wrapped_keys(std::string_view text, producer_parameters& out) {
         std::string bytes(web::base64_decoded_bound(text.size()), '\0');
         const auto n = web::base64_decode(text, reinterpret_cast<std::byte*>(bytes.data()));
-        return n && std::string_view(bytes).substr(0, *n).starts_with('{') &&
-               bytes.find("keyValue") != std::string::npos;
+        if (!n) return false;
+        bytes.resize(*n);
+        if (!bytes.starts_with('{') || bytes.find("keyValue") == std::string::npos) return false;
+        out.encryption_keys = std::make_shared<const std::string>(std::move(bytes));
+        return true;
     }
 
     const std::string* find(std::string_view name) const noexcept { return find_parameter(query_, name); }

@@ -36,7 +36,7 @@ public:
     const std::string& name() const noexcept { return *name_; }
 
     void text(std::string_view frame, time_point now, answer_sink& out) override {
-        if (!reader_.read(frame, message_))
+        if (!reader_.read(frame, message_, broker_.options.client_encryption == client_encryption::taken))
             return error(out, 3, reader_.error(), std::nullopt); // the context is not known
         if (message_.null)
             return error(out, 7, "Cannot read field \"context\" because \"sendRequest\" is null", std::nullopt);
@@ -46,6 +46,7 @@ public:
         topic_message m;
         if (const std::string why = java_base64_decode(*message_.payload, m.payload); !why.empty())
             return error(out, 7, "Invalid Base64 message-payload error=" + why, message_.context);
+        if (const std::string why = read_encryption(m); !why.empty()) return error(out, 7, why, message_.context);
         m.properties.reserve(message_.properties.size());
         for (const auto& [property_name, value] : message_.properties) {
             if (!value) return out.close(1011, "Need Non-Null value for key: " + std::string(property_name));
@@ -94,6 +95,26 @@ private:
     static constexpr std::size_t most_batched = 128u << 10; ///< bytes of payloads in a batch, Pulsar's default
     static constexpr std::string_view queue_is_full = "ProducerQueueIsFullError: Producer send queue is full";
     static constexpr std::string_view exceptions = "org.apache.pulsar.client.api.PulsarClientException$";
+
+    /// Without keys in the query these members are not looked at.
+    std::string read_encryption(topic_message& m) const {
+        if (!parameters_.encryption_keys) return {};
+        encryption_of_message e{parameters_.encryption_keys};
+        if (const auto& type = message_.compression_type)
+            for (const char* known : {"NONE", "LZ4", "ZLIB", "ZSTD", "SNAPPY"})
+                if (*type == known) e.compression_type = known;
+        if (e.compression_type.empty() == message_.uncompressed_size.has_value())
+            return "the params compressionType and uncompressedMessageSize should both empty or both non-empty";
+        e.uncompressed_size = message_.uncompressed_size.value_or(0);
+        if (message_.encryption_param) {
+            std::string iv;
+            e.param = *message_.encryption_param;
+            if (const std::string why = java_base64_decode(e.param, iv); !why.empty())
+                return "Invalid Base64 encryptionParam error=" + why;
+        }
+        m.encryption = std::make_shared<const encryption_of_message>(std::move(e));
+        return {};
+    }
 
     void send(topic_message&& m, time_point now, answer_sink& out) {
         if (parameters_.batching) {

@@ -39,6 +39,17 @@ inline void append_delivery(std::string& out, const topic_message& m, std::uint3
         out += ",\"key\":";
         web::append_json_string(out, *m.key);
     }
+    if (m.encryption) {
+        const encryption_of_message& e = *m.encryption;
+        out.append(",\"encryptionContext\":{\"keys\":").append(*e.keys);
+        out.append(",\"param\":\"").append(e.param).append("\"");
+        if (!e.compression_type.empty())
+            out.append(",\"compressionType\":\"")
+                .append(e.compression_type)
+                .append("\",\"uncompressedMessageSize\":")
+                .append(std::to_string(e.uncompressed_size));
+        out += '}';
+    }
     out += '}';
 }
 

@@ -20,6 +20,21 @@ namespace testing {
 /// The model's only clock, an argument everywhere. It must not run backwards.
 using time_point = std::chrono::sys_time<std::chrono::nanoseconds>;
 
+/// What a client that encrypts says of a message (PIP-290), beside the ciphertext that is the payload.
+struct message_encryption {
+    std::string keys{};             ///< of its socket: JSON, `{"NAME":{"keyValue":"BASE64","metadata":{...}}}`
+    std::string param{};            ///< the IV, in base64
+    std::string compression_type{}; ///< empty: not said
+    std::int32_t uncompressed_size = 0;
+};
+
+/// What a proxy makes of keys that a client brings in `encryptionKeys`.
+enum class client_encryption : std::uint8_t {
+    taken,   ///< PIP-290: Pulsar 3.2.0 and later
+    refused, ///< taken for names of keys of its own, which it has not got: Pulsar 2.11 to 3.1
+    ignored  ///< Pulsar before 2.11: what is stored is then ciphertext, and nothing says so
+};
+
 /// A message as a topic keeps it.
 struct stored_message {
     std::string payload{};
@@ -32,6 +47,7 @@ struct stored_message {
     std::int64_t sequence_id = -1;
     std::string message_id{}; ///< as the acknowledgement said it
     time_point publish_time{};
+    std::optional<message_encryption> encryption{};
 };
 
 /// Somebody who may log in at `POST /_open/auth`.
@@ -81,6 +97,7 @@ struct proxy_options {
 
     // proxy
     std::size_t max_text_frame_size = 1u << 20;
+    sluice::testing::client_encryption client_encryption = sluice::testing::client_encryption::taken;
     /// `deflate_on` (sluice/deflate.hpp): permessage-deflate is accepted where it is offered. It needs zlib, so it is
     /// declined by default, as no real proxy does, and where `make` is null.
     socket_deflate deflate{};

@@ -127,7 +127,8 @@ private:
     refusal open_producer(const request_target& target, const topic_name& name, time_point now, socket_pointer& out) {
         if (!permitted_) return not_authorized();
         producer_parameters parameters;
-        if (const refusal why = producer_query(target.query).read(parameters)) return why;
+        if (const refusal why = producer_query(target.query).read(parameters, broker_.options.client_encryption))
+            return why;
         auto [t, why] = broker_.open(name);
         if (why) return failed(why);
         const auto refuse = [&](int status, const std::string& text) {
