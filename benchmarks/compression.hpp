@@ -47,7 +47,7 @@ struct compression_options {
     /// So that a batch fits into one frame and one write, and `batches` of them may be unanswered.
     sluice::producer_options options(std::size_t batches) const {
         sluice::producer_options o;
-        o.batching_enabled = batch > 1;
+        o.batching_enabled = batch > 1 && place != "end_to_end"; // which a proxy cannot batch
         o.batching_max_messages = static_cast<int>(batch);
         o.max_pending_messages = static_cast<int>(batches * batch);
         o.batching_max_bytes = o.max_frame_bytes = 2u << 20;
