@@ -30,11 +30,13 @@ using nanoseconds = std::chrono::nanoseconds;
 }
 
 /// CPU time of the whole process, user and kernel.
-inline nanoseconds cpu_time() noexcept {
+inline nanoseconds cpu_time(clockid_t of = CLOCK_PROCESS_CPUTIME_ID) noexcept {
     timespec t{};
-    ::clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+    ::clock_gettime(of, &t);
     return std::chrono::seconds(t.tv_sec) + nanoseconds(t.tv_nsec);
 }
+/// Of this thread.
+inline nanoseconds thread_cpu_time() noexcept { return cpu_time(CLOCK_THREAD_CPUTIME_ID); }
 
 /// `--name value` pairs of the given names, and `--tls`; anything else ends the program.
 class arguments {

@@ -36,11 +36,11 @@ inline void rethrow(std::exception_ptr e) {
 }
 
 struct producer_counts {
-    std::uint64_t allocations = 0, writes = 0, frames = 0, bytes = 0;
+    std::uint64_t allocations = 0, writes = 0, messages = 0, bytes = 0; ///< messages: that are written
 
     void add(const sluice::producer_stats& stats) noexcept {
         writes += stats.writes;
-        frames += stats.frames_written;
+        messages += stats.persisted + stats.pending_messages;
         bytes += stats.bytes_written;
     }
 };
@@ -48,12 +48,12 @@ struct producer_counts {
 /// The members of the line that only sluice's programs have, of what was counted between `begin` and `end`.
 inline std::string producer_members(const producer_counts& begin, const producer_counts& end, std::uint64_t messages) {
     const auto count = static_cast<double>(std::max<std::uint64_t>(1, messages));
-    const auto frames = static_cast<double>(std::max<std::uint64_t>(1, end.frames - begin.frames));
+    const auto written = static_cast<double>(std::max<std::uint64_t>(1, end.messages - begin.messages));
     char text[160];
     std::snprintf(text, sizeof text, ",\"allocs_per_msg\":%.4f,\"bytes_per_msg\":%.1f,\"writes_per_1000\":%.2f",
                   static_cast<double>(end.allocations - begin.allocations) / count,
-                  static_cast<double>(end.bytes - begin.bytes) / frames,
-                  static_cast<double>(end.writes - begin.writes) * 1000.0 / frames);
+                  static_cast<double>(end.bytes - begin.bytes) / written,
+                  static_cast<double>(end.writes - begin.writes) * 1000.0 / written);
     return text;
 }
 

@@ -2,11 +2,11 @@
 // An acknowledging server that is never the bottleneck: answers the REST calls and the upgrade of a producer, then
 // every message at once, all of one read with one write. It looks at a message's context alone, and checks their order.
 //
-//   bench_sink [--port N] [--ca FILE [--tls-port N]] [--threads N] [--order 1]
+//   bench_sink [--port N] [--ca FILE [--tls-port N]] [--threads N] [--order 1] [--deflate 1]
 //
 // Prints "listening on PORT" and, with --ca, "listening with TLS on PORT"; FILE then holds the certificate to trust,
 // made at this start. A line of counts on SIGUSR1 and at the end. With --order every payload must begin with a thread's
-// stamp, and each thread's messages must come without a gap, in order.
+// stamp, and each thread's messages must come without a gap, in order. With --deflate permessage-deflate is accepted.
 // Ends on SIGINT or SIGTERM, with 1 if a frame was malformed or out of order.
 #include "byte_stream.hpp"
 #include "certificate.hpp"
@@ -49,11 +49,16 @@ void add(std::atomic<std::uint64_t>& counter, std::uint64_t n) noexcept {
     counter.store(counter.load(std::memory_order_relaxed) + n, std::memory_order_relaxed);
 }
 
+struct ways {
+    bool order = false;   ///< every payload has a thread's stamp, which is checked
+    bool deflate = false; ///< permessage-deflate is accepted
+};
+
 class connection {
 public:
-    /// With a context: TLS. `order`: every payload has a thread's stamp, which is checked.
-    connection(int socket, SSL_CTX* tls, bool order, shared_counters& counters)
-        : stream_(socket), counters_(counters), in_(initial_capacity), acknowledger_(order) {
+    /// With a context: TLS.
+    connection(int socket, SSL_CTX* tls, ways how, shared_counters& counters)
+        : stream_(socket), counters_(counters), in_(initial_capacity), acknowledger_(how.order), deflate_(how.deflate) {
         if (tls != nullptr) stream_.accept_tls(tls);
     }
 
@@ -86,12 +91,14 @@ private:
     bool take() {
         std::size_t taken = 0;
         while (!upgraded_ && taken < size_) {
-            const auto step = bench::answer_http({reinterpret_cast<const char*>(in_.data()) + taken, size_ - taken});
+            const auto step =
+                bench::answer_http({reinterpret_cast<const char*>(in_.data()) + taken, size_ - taken}, deflate_);
             if (step.what == bench::http_step::refused) return false;
             if (step.what == bench::http_step::incomplete) break;
             taken += step.taken;
             out_.append(step.answer);
             upgraded_ = step.what == bench::http_step::upgraded;
+            if (step.deflate) acknowledger_.accept_deflate();
         }
         if (upgraded_) {
             const bench::frame_counters before = acknowledger_.counters();
@@ -126,6 +133,7 @@ private:
     std::size_t size_ = 0;
     bench::output_buffer out_;
     bench::acknowledger acknowledger_;
+    bool deflate_;
     bool upgraded_ = false;
 };
 
@@ -135,7 +143,7 @@ struct listener {
 };
 
 /// One thread: accepts, and serves what it accepted. Connections end with the process.
-void serve(const std::vector<listener>& listeners, bool order, shared_counters& counters) {
+void serve(const std::vector<listener>& listeners, ways how, shared_counters& counters) {
     const int epoll = ::epoll_create1(EPOLL_CLOEXEC);
     for (const listener& l : listeners) {
         epoll_event event{};
@@ -159,7 +167,7 @@ void serve(const std::vector<listener>& listeners, bool order, shared_counters& 
                 ::setsockopt(socket, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
                 epoll_event reading{};
                 reading.events = EPOLLIN;
-                reading.data.ptr = new connection(socket, from->tls, order, counters);
+                reading.data.ptr = new connection(socket, from->tls, how, counters);
                 ::epoll_ctl(epoll, EPOLL_CTL_ADD, socket, &reading);
                 add(counters.connections, 1);
                 continue;
@@ -228,11 +236,11 @@ bool report(const std::vector<std::unique_ptr<shared_counters>>& workers) {
 } // namespace
 
 int main(int argc, char** argv) {
-    bench::arguments arguments(argc, argv, {"port", "tls-port", "ca", "threads", "order"});
+    bench::arguments arguments(argc, argv, {"port", "tls-port", "ca", "threads", "order", "deflate"});
     const auto port = arguments.number("port", 0, 0, 65535);
     const auto tls_port = arguments.number("tls-port", 0, 0, 65535);
     const auto threads = arguments.number("threads", 1, 1, 256);
-    const bool order = arguments.number("order", 0, 0, 1) != 0;
+    const ways how{arguments.number("order", 0, 0, 1) != 0, arguments.number("deflate", 0, 0, 1) != 0};
     const std::string ca = arguments.text("ca", "");
     allow_many_files();
 
@@ -251,7 +259,7 @@ int main(int argc, char** argv) {
     std::vector<std::unique_ptr<shared_counters>> workers;
     for (std::uint64_t i = 0; i < threads; ++i) {
         workers.push_back(std::make_unique<shared_counters>());
-        std::thread(serve, std::cref(listeners), order, std::ref(*workers.back())).detach();
+        std::thread(serve, std::cref(listeners), how, std::ref(*workers.back())).detach();
     }
     for (;;) {
         int signal = 0;

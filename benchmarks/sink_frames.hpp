@@ -3,6 +3,7 @@
 // can hide the other's mistakes.
 #pragma once
 
+#include "sink_inflate.hpp"
 #include "thread_stamp.hpp"
 
 #include <algorithm>
@@ -71,6 +72,9 @@ public:
         if (order) order_.emplace();
     }
 
+    /// permessage-deflate was agreed on: messages may be compressed. Those that go back are not.
+    void accept_deflate() { inflater_ = std::make_unique<message_inflater>(); }
+
     /// Takes the complete frames at the front of `data`, appends their answers to `out`, and returns how many bytes
     /// were taken. Unmasks in place where it must. `needed()` then tells how long the frame is that is cut off.
     std::size_t resume(unsigned char* data, std::size_t size, output_buffer& out) {
@@ -104,6 +108,9 @@ public:
             const auto n = static_cast<std::size_t>(length);
             if (p[0] == 0x81) {
                 if (!message(p + header, n, key, out)) return malformed(at);
+                counters_.bytes += total;
+            } else if (p[0] == 0xc1 && inflater_) {
+                if (!deflated(p + header, n, key, out)) return malformed(at);
                 counters_.bytes += total;
             } else if (!control(p[0], p + header, n, key, out)) {
                 return malformed(at);
@@ -171,7 +178,26 @@ private:
         }
         unmask(payload, n, key);
         const std::string_view context = find_context({reinterpret_cast<const char*>(payload), n});
+        if (context == "probe") return refuse_probe(out);
         return context.data() != nullptr && acknowledge(context, out);
+    }
+
+    bool deflated(unsigned char* payload, std::size_t n, std::uint32_t key, output_buffer& out) {
+        unmask(payload, n, key);
+        const auto text = inflater_->inflate(payload, n);
+        return text && message(text->data(), text->size(), 0, out);
+    }
+
+    /// Before it encrypts, a client asks whether the proxy knows the members that it will send (PIP-290): with one of a
+    /// wrong type. A proxy that does cannot read the message, and so cannot tell its context either.
+    static bool refuse_probe(output_buffer& out) {
+        static constexpr std::string_view answer =
+            R"({"result":"send-error:3","errorMsg":"not a valid Integer value","errorCode":0,"schemaVersion":0})";
+        static_assert(answer.size() < 126); // so the header is two bytes
+        constexpr char header[] = {'\x81', static_cast<char>(answer.size())};
+        out.append({header, sizeof header});
+        out.append(answer);
+        return true;
     }
 
     void check_order(const unsigned char* payload, std::size_t n, std::uint32_t key) {
@@ -255,6 +281,7 @@ private:
 
     frame_counters counters_;
     std::optional<thread_order> order_;
+    std::unique_ptr<message_inflater> inflater_{};
     std::uint64_t first_ = 0;
     std::uint64_t last_ = 0;
     std::size_t needed_ = 0;

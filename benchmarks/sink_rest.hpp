@@ -18,6 +18,7 @@ struct http_step {
     enum { incomplete, answered, upgraded, refused } what = incomplete;
     std::size_t taken = 0; ///< bytes of the request, its body included
     std::string answer{};
+    bool deflate = false; ///< permessage-deflate is agreed on
 };
 
 namespace detail {
@@ -92,8 +93,9 @@ inline std::string rest_answer(std::string_view method, std::string_view path, s
 } // namespace detail
 
 /// Answers the first request in `data`, if it is there whole. A producer path with a WebSocket key is upgraded; neither
-/// credentials nor the OTP are looked at.
-inline http_step answer_http(std::string_view data) {
+/// credentials nor the OTP are looked at. `deflate`: permessage-deflate is accepted where it is offered and asks
+/// nothing of the server, which sends no message compressed.
+inline http_step answer_http(std::string_view data, bool deflate) {
     constexpr std::size_t max_head = 64u << 10;
     http_step step;
     const std::size_t end = data.substr(0, max_head).find("\r\n\r\n");
@@ -123,7 +125,11 @@ inline http_step answer_http(std::string_view data) {
         step.what = http_step::upgraded;
         step.answer = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
                       "Sec-WebSocket-Accept: " +
-                      detail::websocket_accept(key) + "\r\n\r\n";
+                      detail::websocket_accept(key) + "\r\n";
+        const std::string_view offer = detail::header(head, "sec-websocket-extensions");
+        step.deflate = deflate && offer.starts_with("permessage-deflate") && offer.find("server_") == offer.npos;
+        if (step.deflate) step.answer += "Sec-WebSocket-Extensions: permessage-deflate\r\n";
+        step.answer += "\r\n";
         return step;
     }
     step.what = http_step::answered;

@@ -2,7 +2,8 @@
 """Tables, bars and plots of what benchmarks/run has measured: report RESULTS PART... [--docs FOLDER]
 
 Plots and all lines as one JSON file go into RESULTS; with --docs also into FOLDER/performance, and the tables into the
-marked section of FOLDER/performance.md, which holds what earlier runs of other parts have left in RESULTS too.
+marked section of FOLDER/performance.md, which holds what earlier runs of other parts have left in RESULTS too. What
+compression costs has a page and a JSON file of its own. A page none of whose parts was run stays as it is.
 """
 import argparse
 import json
@@ -14,6 +15,8 @@ import tables
 from results import Results
 
 BEGIN = "<!-- Written by benchmarks/run: do not edit below. -->"
+END = "<!-- Written by benchmarks/run: up to here. -->"  # where something follows
+PAGES = {"performance": [part for part in bars.OF_PART if part != "compression"], "compression": ["compression"]}
 
 
 def print_part(part, r):
@@ -22,13 +25,13 @@ def print_part(part, r):
         print(tables.text_table(head, body))
 
 
-def write_files(folder, loaded):
+def write_files(folder, loaded, name="results"):
     folder.mkdir(parents=True, exist_ok=True)
     for part, r in loaded.items():
         if part in plot.OF_PART and any(line.get("tls") == 0 for line in r.lines):
             (folder / (part + ".svg")).write_text(plot.OF_PART[part](r))
     summary = {part: {"machine": r.machine, "lines": r.lines} for part, r in loaded.items()}
-    (folder / "results.json").write_text(json.dumps(summary, indent=1) + "\n")
+    (folder / (name + ".json")).write_text(json.dumps(summary, indent=1) + "\n")
 
 
 def markdown(loaded):
@@ -66,15 +69,22 @@ def main():
     write_files(options.results, run)
 
     if options.docs:
-        loaded = {part: Results(options.results, part) for part in bars.OF_PART}
-        loaded = {part: r for part, r in loaded.items() if r.lines}
-        write_files(options.docs / "performance", loaded)
-        page = options.docs / "performance.md"
-        written, found, _ = page.read_text().partition(BEGIN)
-        if not found:
-            raise SystemExit(f"{page}: the line that begins the written section is gone: {BEGIN}")
-        page.write_text(written + BEGIN + "\n\n" + markdown(loaded))
-        print(f"\nwritten: {page}")
+        for page, parts in PAGES.items():
+            if any(part in run for part in parts):
+                write_page(options, page, parts)
+
+
+def write_page(options, name, parts):
+    loaded = {part: Results(options.results, part) for part in parts}
+    loaded = {part: r for part, r in loaded.items() if r.lines}
+    write_files(options.docs / "performance", loaded, "results" if name == "performance" else name)
+    page = options.docs / (name + ".md")
+    before, found, after = page.read_text().partition(BEGIN)
+    if not found:
+        raise SystemExit(f"{page}: the line that begins the written section is gone: {BEGIN}")
+    _, end, after = after.partition(END)
+    page.write_text(before + BEGIN + "\n\n" + markdown(loaded) + ("\n" + end + after if end else ""))
+    print(f"\nwritten: {page}")
 
 
 main()

@@ -105,5 +105,16 @@ def compile_(r):
     return measured(bars)
 
 
+def compression(r):
+    unpacked = {"compression": "NONE", "compress_at": "broker", "batch": 1000}
+    packed = {"compression": "ZSTD", "compress_at": "packed", "batch": 1000}
+    bars = [Bar("bytes on the wire at batch 1000, neither / packed ZSTD", 8,
+                r.ratio("bytes_per_msg", {**unpacked, "deflate": "off"}, packed))]
+    for level, name in ((0, "deflate"), (1, "deflate at level 1")):
+        value = r.ratio("cpu_ns_per_msg", {**unpacked, "deflate": "on", "level": level}, packed)
+        bars.append(Bar(f"client CPU at batch 1000, {name} / packed ZSTD", 1, value))
+    return measured(bars)
+
+
 OF_PART = {"throughput": throughput, "latency": latency, "threads": threads, "connect": connect, "memory": memory,
-           "compile": compile_, "broker": broker}
+           "compile": compile_, "compression": compression, "broker": broker}

@@ -79,5 +79,22 @@ def compile_(r):
     yield "README's first program, and the Beast peer over TLS", head, body
 
 
+def compression(r):
+    """Where it is compressed and by what, against the batch."""
+    batches = [batch for (batch,) in r.keys("batch")]
+    for title, member in (("bytes on the wire for each message", "bytes_per_msg"),
+                          ("client CPU for each message, ns", "cpu_ns_per_msg"),
+                          ("longest stall of the producer's thread, us", "stall_us")):
+        body = []
+        for place, deflate, codec, level in r.keys("compress_at", "deflate", "compression", "level"):
+            row = {"compress_at": place, "deflate": deflate, "compression": codec, "level": level}
+            if deflate == "on":
+                name = f"socket, level {level}" if level else "socket"
+            else:
+                name = f"{place.replace('_', ' ')}, {codec}"
+            body.append([name, *(number(r.median(member, batch=b, **row)) for b in batches)])
+        yield title + ", by batch", ["", *(str(b) for b in batches)], body
+
+
 OF_PART = {"throughput": rates, "latency": rates, "gateway": rates, "broker": rates, "threads": threads,
-           "connect": connect, "memory": memory, "compile": compile_}
+           "connect": connect, "memory": memory, "compile": compile_, "compression": compression}

@@ -67,8 +67,23 @@ part_compile() {
     done
 }
 
+# With the broker's codecs a client has the same to do as without: that it has is shown.
 part_compression() {
-    echo "compression: not measured yet" >&2
+    start_sink --deflate 1
+    local places=(broker) codecs=(NONE LZ4 ZLIB ZSTD SNAPPY) batches=(1 10 100 1000) round batch place codec
+    [ -z "$short" ] || codecs=(NONE ZSTD) batches=(1 1000)
+    for ((round = 0; round < rounds; ++round)); do
+        for batch in "${batches[@]}"; do
+            local common=(bench_produce --url "$plain_url" --seconds "$seconds" --events 5000 --batch "$batch")
+            for place in "${places[@]}"; do
+                for codec in "${codecs[@]}"; do
+                    measure "${common[@]}" --compress-at "$place" --compression "$codec"
+                done
+            done
+            measure "${common[@]}" --deflate on
+            measure "${common[@]}" --deflate on --level 1
+        done
+    done
 }
 
 # A broker is slower than any of the clients, and what it does varies more than what the sink does.
