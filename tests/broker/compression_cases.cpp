@@ -5,6 +5,7 @@
 #include "receiving.hpp"
 
 #include <sluice/deflate.hpp>
+#include <sluice/unpack.hpp>
 
 namespace conformance {
 namespace {
@@ -118,12 +119,69 @@ void at_the_broker(target& server) {
     }
 }
 
+/// Sends all of them packed, reads back, and compares message by message. How many Pulsar messages there were.
+std::size_t pack_and_compare(target& server, const std::vector<sluice::message>& all, sluice::pack_layout layout,
+                             compression_type codec) {
+    const std::string topic = server.new_topic(), name(to_string(codec));
+    sluice::producer_options options;
+    options.compress_at = sluice::compress_at::packed;
+    options.pack_layout = layout;
+    keep_messages(server, topic);
+    run([&](asio::any_io_executor executor) -> asio::awaitable<void> {
+        any_producer producer = make_producer(executor, server, topic, options, codec);
+        const std::vector<sluice::result> results = co_await producer.send_all(all);
+        for (const sluice::result& r : results) check(!r.ec, name + ": " + r.ec.message());
+        co_await producer.close();
+    });
+    const std::vector<seen_message> stored = server.read_back(topic);
+    sluice::unpack_memory memory;
+    std::size_t at = 0;
+    for (const seen_message& s : stored) {
+        std::vector<sluice::property> properties;
+        for (const auto& [property, value] : s.properties) properties.push_back({property, value});
+        const sluice::unpacked messages = sluice::unpack(s.payload, properties, memory);
+        check(!messages.error(), name + ": " + messages.error().code.message());
+        for (const sluice::unpacked_message& one : messages) {
+            check(at < all.size(), name + ": more messages than were sent");
+            const sluice::message& sent = all[at++];
+            check_same(one.payload, std::string_view(sent.payload), name);
+            check(s.key == sent.key, name + ": another key");
+            check_same(one.properties.size(), messages.layout() ? sent.properties.size() : 0, name + ": properties");
+        }
+    }
+    check_same(at, all.size(), name + ": messages");
+    return stored.size();
+}
+
+void packed(target& server) {
+    std::vector<sluice::message> all = payloads(); // 500'000 and 300'000 bytes go by themselves
+    for (std::size_t i = 0; i < all.size(); ++i) {
+        if (i >= 300) all[i].key = "customer " + std::to_string(i / 50);
+        if (i % 3 == 0 && all[i].payload.size() < 1000)
+            all[i].properties = {{"number", std::to_string(i)}, {"ü", "\n"}};
+    }
+    for (const compression_type codec : codecs) {
+        const std::size_t n = pack_and_compare(server, all, sluice::pack_layout::framed, codec);
+        check(n < 20,
+              std::string(to_string(codec)) + ": " + std::to_string(n) + " messages for " + std::to_string(all.size()));
+    }
+}
+
+void packed_as_json(target& server) {
+    std::vector<sluice::message> all;
+    for (std::size_t i = 0; i < 1000; ++i) all.emplace_back(event(i));
+    const std::size_t n = pack_and_compare(server, all, sluice::pack_layout::json_array, compression_type::none);
+    check(n < 8, std::to_string(n) + " messages for " + std::to_string(all.size()));
+}
+
 } // namespace
 
 std::vector<test_case> compression_cases() {
     return {
         {"deflate: what is sent is what is stored, with each codec, batched and not", on_the_socket},
         {"deflate: 20,000 messages over one socket, in fewer bytes", many},
+        {"packed: what is unpacked is what was sent, with each codec, keys and properties", packed},
+        {"packed: 1,000 messages as JSON arrays", packed_as_json},
         {"storageSize of 1,000 messages with each codec", at_the_broker},
     };
 }

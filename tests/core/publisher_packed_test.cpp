@@ -261,6 +261,21 @@ TEST_CASE("publisher, packed: json_array refuses what is no JSON, by itself") {
     CHECK_FALSE(h.pub.fits_for_certain("{"));
 }
 
+TEST_CASE("publisher, packed: a flush behind a refused message") {
+    harness h(packed_options(pack_layout::json_array));
+    h.open();
+    const int bad = h.send("{");
+    const int flush = h.mark(core::node_kind::flush);
+    CHECK(write(h).empty());
+    CHECK(h.order == ids{bad, flush});
+    CHECK(h.pub.numbers().snapshot().waiting_messages == 0);
+    CHECK_FALSE(h.pub.pack_due());
+    h.send("1");
+    h.send("}");
+    h.mark(core::node_kind::flush);
+    CHECK(write(h) == "[1]");
+}
+
 TEST_CASE("publisher, packed: the proxy neither batches nor compresses, options for it or not") {
     producer_options o = packed_options();
     o.batching_enabled = true;

@@ -25,7 +25,7 @@ inline constexpr int producers_turn = 1, others_turn = 2;
 class application : public std::enable_shared_from_this<application> {
 public:
     using client_type = sluice::basic_client<asio::any_io_executor, sim_traits>;
-    using producer_type = sluice::basic_producer<asio::any_io_executor, sluice::codec::none, sim_traits>;
+    using producer_type = sluice::basic_producer<asio::any_io_executor, run_length_codec, sim_traits>;
 
     application(world& w, const schedule& s, history& h, asio::io_context& context, asio::io_context& elsewhere,
                 sluice::client_config config)
@@ -37,7 +37,8 @@ public:
           strand_(executor_),
           client_(executor_, std::move(config)) {
         for (std::size_t i = 0; i < s.producers; ++i)
-            producers_.push_back(std::make_unique<producer_type>(client_, stream_name(i), s.options, observe(i)));
+            producers_.push_back(std::make_unique<producer_type>(client_, stream_name(i), s.options, observe(i),
+                                                                 run_length_codec(s.packs.compresses)));
     }
 
     static std::string stream_name(std::size_t producer) { return "stream-" + std::to_string(producer); }
@@ -287,7 +288,11 @@ private:
     }
     sent_message& message(started_operation& op, std::size_t size) {
         const bool own = op.plan->own_timeout.count() >= 0;
-        return history_.begin(op, size, own ? op.plan->own_timeout : schedule_.options.send_timeout, own, world_.now());
+        sent_message& m =
+            history_.begin(op, size, own ? op.plan->own_timeout : schedule_.options.send_timeout, own, world_.now());
+        schedule_.packs.dress(history_.messages.size() - 1, m.content);
+        m.size = m.content.payload.size();
+        return m;
     }
     void cancel(std::size_t subject, asio::cancellation_type type) {
         started_operation& op = history_.operations[subject];

@@ -12,6 +12,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace simulation {
@@ -104,36 +105,49 @@ private:
         std::map<unsigned, std::size_t> last_on_line; // one more than the last message's number
         std::size_t last_first = 0;
         for (std::size_t k = 0; k < stored.size(); ++k) {
-            const std::optional<std::size_t> number = number_of(stored[k].payload, producer);
-            if (!number) {
-                world_.violated("stored as number ", k, ": nobody sent \"", stored[k].payload.substr(0, 20), "\"");
-                continue;
+            const auto payloads = payloads_in(stored[k].payload, stored[k].properties);
+            if (!payloads) world_.violated("stored as number ", k, ": a pack that is none");
+            for (const std::string& payload : payloads.value_or(std::vector<std::string>())) {
+                const std::optional<std::size_t> number = number_of(payload, producer);
+                if (!number) {
+                    world_.violated("stored as number ", k, ": nobody sent \"", payload.substr(0, 20), "\"");
+                    continue;
+                }
+                check_place(*number, book.entries[k].line, last_on_line, last_first);
+                if (stored[k].key != history_.messages[*number].content.key)
+                    world_.violated("message ", *number, " is stored with another key");
+                copies_[*number].push_back(
+                    {book.entries[k].line, book.entries[k].when, stored[k].message_id, stored[k].sequence_id});
             }
-            const unsigned line = book.entries[k].line;
-            std::size_t& last = last_on_line[line];
-            if (*number < last) world_.violated("line ", line, ": message ", *number, " came after ", last - 1);
-            last = *number + 1;
-            const sent_message& m = history_.messages[*number];
-            const bool answered = m.results == 1 && !m.ec;
-            if (copies_[*number].empty() && answered) {
-                // A message that was given up may come late, over a connection that nobody listens to any more. So may
-                // one that was refused, and nobody has heard of it: it is sent again behind those that were stored.
-                if (*number < last_first && !server_.wrote(*number, server_.refusals_lost))
-                    world_.violated("message ", *number, " is stored behind ", last_first - 1);
-                last_first = *number + 1;
-            }
-            copies_[*number].push_back({line, book.entries[k].when, stored[k].message_id, stored[k].sequence_id});
         }
     }
+    /// The message is the next that is stored.
+    void check_place(std::size_t number, unsigned line, std::map<unsigned, std::size_t>& last_on_line,
+                     std::size_t& last_first) {
+        std::size_t& last = last_on_line[line];
+        if (number < last) world_.violated("line ", line, ": message ", number, " came after ", last - 1);
+        last = number + 1;
+        const sent_message& m = history_.messages[number];
+        if (!copies_[number].empty() || m.results != 1 || m.ec) return;
+        // A message that was given up may come late, over a connection that nobody listens to any more. So may one that
+        // was refused, and nobody has heard of it: it is sent again behind those that were stored.
+        if (number < last_first && !server_.wrote(number, server_.refusals_lost))
+            world_.violated("message ", number, " is stored behind ", last_first - 1);
+        last_first = number + 1;
+    }
     /// The message with this payload, if that producer was given one.
-    std::optional<std::size_t> number_of(const std::string& payload, std::size_t producer) const {
+    std::optional<std::size_t> number_of(std::string_view payload, std::size_t producer) const {
         std::size_t n = 0;
+        const std::size_t size = payload.size();
+        if (schedule_.packs.json && payload.size() > 2 && payload.front() == '"' && payload.back() == '"')
+            payload = payload.substr(1, size - 2);
         const auto [end, ec] = std::from_chars(payload.data(), payload.data() + payload.size(), n);
         if (ec != std::errc() || n >= history_.messages.size()) return std::nullopt;
         const sent_message& m = history_.messages[n];
-        if (m.producer != producer || payload.size() != m.size || *end != ':') return std::nullopt;
+        if (m.producer != producer || size != m.size || *end != ':') return std::nullopt;
         const char filler = static_cast<char>('a' + (n + 1) % 26);
-        if (payload.find_first_not_of(filler, static_cast<std::size_t>(end - payload.data()) + 1) != std::string::npos)
+        if (payload.find_first_not_of(filler, static_cast<std::size_t>(end - payload.data()) + 1) !=
+            std::string_view::npos)
             return std::nullopt;
         return n;
     }
@@ -153,7 +167,8 @@ private:
         const std::vector<copy>& copies = copies_[i];
         const outcome o = m.receipt.outcome;
         if (!m.ec) {
-            if ((m.size + 2) / 3 * 4 > schedule_.largest_frame())
+            if ((m.size + 2) / 3 * 4 >
+                (schedule_.packs.compresses ? schedule_.options.max_frame_bytes : schedule_.largest_frame()))
                 world_.violated("message ", i, " was sent, and is larger than a frame may be");
             if (o != outcome::persisted && o != outcome::duplicate)
                 world_.violated("message ", i, ": success with outcome ", static_cast<int>(o));
@@ -196,6 +211,9 @@ private:
         if (m.ec == errc::send_timeout || m.ec == errc::ack_timeout)
             if (m.timeout.count() != 0 && m.done_at - m.sent_at >= m.timeout) return true;
         if (m.ec == errc::too_large && m.size * 4 / 3 + 32 > schedule_.largest_frame()) return true;
+        // With others it may be over the limit that the client does not know.
+        if (m.ec == errc::too_large && schedule_.packs.on && schedule_.largest_frame() < o.max_frame_bytes) return true;
+        if (m.ec == errc::invalid_json) return schedule_.packs.json && !schedule_.packs.is_json(i);
         if (may_be_fatal(schedule_, server_, m.ec)) return true;
         if (m.ec == errc::queue_full)
             return o.when_full == when_full::fail || m.operation->plan->what == deed::try_push;

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "fault.hpp"
+#include "packing.hpp"
 
 #include <sluice/config.hpp>
 #include <sluice/testing/gateway/types.hpp>
@@ -73,6 +74,7 @@ struct schedule {
     sluice::socket_auth auth = sluice::socket_auth::otp;
     std::size_t producers = 1;
     sluice::producer_options options{};
+    packing packs{};
     sluice::testing::proxy_options proxy{};
     manners network{};
     std::deque<fault> faults{};
@@ -102,6 +104,7 @@ public:
         draw_network();
         draw_faults();
         draw_actions();
+        draw_packing();
         return std::move(s_);
     }
 
@@ -306,6 +309,23 @@ private:
         a.subject = s_.operations++;
         a.handler = d_.pick({home::producer, home::strand, home::elsewhere});
         s_.actions.push_back(a);
+    }
+
+    void draw_packing() {
+        if (!d_.percent(30)) return;
+        packing& p = s_.packs;
+        sluice::producer_options& o = s_.options;
+        p.on = true;
+        p.json = d_.percent(30);
+        p.compresses = !p.json && d_.percent(50);
+        p.keys = d_.pick({0u, 0u, 1u, 2u});
+        p.every = d_.pick({0u, 0u, 5u});
+        p.broken = d_.pick({0u, 0u, 7u});
+        o.compress_at = sluice::compress_at::packed;
+        o.pack_layout = p.json ? sluice::pack_layout::json_array : sluice::pack_layout::framed;
+        o.batching_max_messages = d_.pick({1, 3, 3, 1000});
+        o.batching_max_publish_delay = d_.pick<std::chrono::milliseconds>({1ms, 10ms, 10ms, 100ms});
+        o.pack_waits_when_idle = d_.percent(60);
     }
 
     dice d_;

@@ -3,6 +3,7 @@
 // with which one-time password, and when it said goodbye.
 #pragma once
 
+#include "packing.hpp"
 #include "world.hpp"
 
 #include <sluice/message.hpp>
@@ -10,11 +11,9 @@
 #include <sluice/web/ws_frame.hpp>
 
 #include <algorithm>
-#include <array>
 #include <charconv>
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
 #include <optional>
 #include <set>
 #include <span>
@@ -26,12 +25,14 @@ namespace simulation {
 
 namespace web = sluice::web;
 
-/// One frame of a message, on its way or about to be.
+/// One message in a frame, by itself or with others, on its way or about to be.
 struct written_frame {
     unsigned line;
     nanoseconds when;
     std::size_t message;
     std::size_t unanswered; ///< frames on this line, with this one, at this moment
+    std::size_t frame;      ///< its place on the line
+    bool packed;
 };
 /// A close frame that nobody asked for: the client's own wish.
 struct goodbye {
@@ -85,11 +86,9 @@ private:
         }
         const std::size_t header = web::frame_header_size(h.length, true);
         const std::size_t size = header + static_cast<std::size_t>(h.length);
-        std::array<std::byte, 48> begin{};
-        const std::size_t n = std::min({begin.size(), static_cast<std::size_t>(h.length), text.size() - header});
-        std::memcpy(begin.data(), text.data() + header, n);
-        web::apply_mask(begin.data(), n, h.key);
-        const std::string_view words = web::as_text({begin.data(), n});
+        const std::size_t n = std::min(static_cast<std::size_t>(h.length), text.size() - header);
+        std::string words(text.substr(header, n));
+        web::apply_mask(reinterpret_cast<std::byte*>(words.data()), n, h.key);
         if (h.op == web::opcode::text) {
             ++frames_;
             message(words, answered);
@@ -100,29 +99,35 @@ private:
         return std::min(size, text.size());
     }
     void message(std::string_view json, std::size_t answered) {
-        constexpr std::string_view before = R"({"payload":")";
-        const std::optional<std::size_t> number =
-            json.starts_with(before) ? number_in(json.substr(before.size())) : std::nullopt;
-        if (!number) return world_.violated("line ", line_, ": no message: ", json);
-        log_.frames.push_back({line_, world_.now(), *number, frames_ - std::min(frames_, answered)});
-    }
-    /// It stands, in decimal, at the front of the payload, which is base64.
-    static std::optional<std::size_t> number_in(std::string_view base64) {
-        std::size_t n = 0;
-        for (std::size_t i = 0; i < base64.size(); i += 4) {
-            unsigned bits = 0;
-            for (std::size_t k = 0; k < 4; ++k) {
-                const int v = i + k < base64.size() ? sluice::detail::base64_value(base64[i + k]) : -1;
-                bits = bits << 6 | static_cast<unsigned>(v < 0 ? 0 : v);
-            }
-            for (const unsigned shift : {16u, 8u, 0u}) {
-                const unsigned c = bits >> shift & 0xff;
-                if (c == ':') return n;
-                if (c < '0' || c > '9') return std::nullopt;
-                n = n * 10 + (c - '0');
-            }
+        constexpr std::string_view before = R"({"payload":")", mark = R"("properties":{"sluice-packed":")";
+        if (!json.starts_with(before)) return world_.violated("line ", line_, ": no message: ", json.substr(0, 48));
+        const std::string_view base64 = json.substr(before.size(), json.find('"', before.size()) - before.size());
+        std::string payload(base64.size(), '\0');
+        payload.resize(web::base64_decode(base64, reinterpret_cast<std::byte*>(payload.data())).value_or(0));
+        std::vector<sluice::property> properties;
+        const std::size_t at = json.find(mark, base64.size());
+        const bool packed = at != std::string_view::npos;
+        if (packed) {
+            const std::string_view layout = json.substr(at + mark.size());
+            properties.push_back(
+                {std::string(sluice::packed_property), std::string(layout.substr(0, layout.find('"')))});
         }
-        return std::nullopt;
+        const auto all = payloads_in(payload, properties);
+        if (!all) return world_.violated("line ", line_, ": a pack that is none");
+        for (const std::string& one : *all) {
+            const std::optional<std::size_t> number = number_in(one);
+            if (!number) return world_.violated("line ", line_, ": no message: ", one.substr(0, 48));
+            log_.frames.push_back(
+                {line_, world_.now(), *number, frames_ - std::min(frames_, answered), frames_, packed});
+        }
+    }
+    /// It stands, in decimal, at the front of the payload, perhaps behind a quotation mark.
+    static std::optional<std::size_t> number_in(std::string_view payload) {
+        std::size_t n = 0;
+        if (payload.starts_with('"')) payload.remove_prefix(1);
+        const auto [end, ec] = std::from_chars(payload.data(), payload.data() + payload.size(), n);
+        if (ec != std::errc() || end == payload.data() + payload.size() || *end != ':') return std::nullopt;
+        return n;
     }
 
     world& world_;

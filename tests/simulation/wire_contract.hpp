@@ -5,6 +5,8 @@
 #include "history.hpp"
 #include "server.hpp"
 
+#include <sluice/core/packer.hpp>
+
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
@@ -28,6 +30,7 @@ public:
         }
         check_order();
         check_window();
+        check_packs();
         for (std::size_t i = 0; i < writes_.size(); ++i)
             if (history_.messages[i].results == 1) check_message(i, history_.messages[i]);
         check_numbers();
@@ -78,28 +81,56 @@ private:
     }
 
     void check_window() {
-        const auto messages = static_cast<std::size_t>(schedule_.options.max_pending_messages);
+        const std::size_t most = sluice::core::window_of(schedule_.options).messages;
         // Where answers overtake each other, it is not known which messages are still without one.
         const bool in_order = std::none_of(server_.met.begin(), server_.met.end(), [](const fault& f) {
             return f.kind == fault_kind::ack_swapped || f.refuses() || f.kind == fault_kind::ack_lost;
         });
-        std::map<unsigned, std::vector<std::size_t>> sizes; // of the messages on a line
+        std::map<unsigned, std::vector<sluice::core::share>> frames; // on a line
         for (const written_frame& f : server_.wire.frames) {
-            std::vector<std::size_t>& all = sizes[f.line];
-            all.push_back(history_.messages[f.message].size);
-            if (f.unanswered > messages)
-                world_.violated("line ", f.line, ": ", f.unanswered, " messages are unanswered, the window is ",
-                                messages);
-            std::size_t bytes = 0;
-            for (std::size_t i = 0; i < f.unanswered; ++i) bytes += all[all.size() - 1 - i];
-            if (in_order && f.unanswered > 1 && bytes > schedule_.options.max_pending_bytes)
-                world_.violated("line ", f.line, ": ", bytes, " bytes are unanswered");
+            std::vector<sluice::core::share>& all = frames[f.line];
+            all.resize(f.frame);
+            ++all.back().messages;
+            all.back().bytes += history_.messages[f.message].size;
+            sluice::core::share sum;
+            for (std::size_t i = 0; i < f.unanswered; ++i) {
+                sum.messages += all[all.size() - 1 - i].messages;
+                sum.bytes += all[all.size() - 1 - i].bytes;
+            }
+            if ((in_order || f.unanswered > most) && sum.messages > most)
+                world_.violated("line ", f.line, ": ", sum.messages, " messages are unanswered, the window is ", most);
+            if (in_order && sum.messages > 1 && sum.bytes > schedule_.options.max_pending_bytes)
+                world_.violated("line ", f.line, ": ", sum.bytes, " bytes are unanswered");
         }
     }
 
-    /// A number is given once, in order, and to nothing that was not written.
+    /// One key, no more than the limits allow, and nothing that a pack cannot say. Only packs hold many.
+    void check_packs() {
+        const packing& p = schedule_.packs;
+        const written_frame* first = nullptr;
+        std::size_t messages = 0;
+        for (const written_frame& f : server_.wire.frames) {
+            if (f.packed && (!p.on || p.by_itself(f.message)))
+                world_.violated("line ", f.line, ": message ", f.message, " is in a pack");
+            if (first == nullptr || !together(*first, f)) {
+                first = &f;
+                messages = 0;
+            }
+            if (++messages > 1 && !f.packed) world_.violated("line ", f.line, ": a frame of two is no pack");
+            if (history_.messages[f.message].content.key != history_.messages[first->message].content.key)
+                world_.violated("line ", f.line, ": keys in a pack: message ", f.message, " and ", first->message);
+            if (f.packed && messages > static_cast<std::size_t>(schedule_.options.batching_max_messages))
+                world_.violated("line ", f.line, ": a pack of more than batching_max_messages");
+        }
+    }
+    static bool together(const written_frame& a, const written_frame& b) {
+        return a.line == b.line && a.frame == b.frame;
+    }
+
+    /// A number is given once, in order, and to nothing that was not written. Those of one frame share it.
     void check_numbers() {
         std::vector<std::int64_t> last(schedule_.producers, -1);
+        std::vector<std::size_t> owner(schedule_.producers);
         for (std::size_t i = 0; i < writes_.size(); ++i) {
             const sent_message& m = history_.messages[i];
             if (m.results != 1) continue;
@@ -108,22 +139,31 @@ private:
                 world_.violated("message ", i, " has the number ", number, ", and was written ", writes_[i].size(),
                                 " times");
             if (number == -1) continue;
-            if (number <= last[m.producer]) world_.violated("message ", i, ": the number ", number, " again");
+            const std::vector<written_frame>& before = writes_[owner[m.producer]];
+            const bool shared = number == last[m.producer] && !writes_[i].empty() && !before.empty() &&
+                                together(writes_[i].front(), before.front());
+            if (number <= last[m.producer] && !shared)
+                world_.violated("message ", i, ": the number ", number, " again");
             last[m.producer] = number;
+            owner[m.producer] = i;
         }
     }
 
     /// A socket is closed behind the last answer: what has none has been given up by its sender.
     void check_goodbye(const goodbye& g) {
-        std::size_t given_up = 0;
+        std::map<std::size_t, bool> frames; // of the line: everything in it is given up
         for (const written_frame& f : server_.wire.frames) {
+            if (f.line != g.line) continue;
             const sent_message& m = history_.messages[f.message];
             // A slow machine calls handlers any time later.
             const bool before = !schedule_.punctual() || m.done_at <= g.when;
-            given_up += f.line == g.line && m.results == 1 && m.ec && before;
+            bool& all = frames.try_emplace(f.frame, true).first->second;
+            all = all && m.results == 1 && m.ec && before;
         }
+        const auto given_up = static_cast<std::size_t>(
+            std::count_if(frames.begin(), frames.end(), [](const auto& f) { return f.second; }));
         if (g.unanswered > given_up)
-            world_.violated("line ", g.line, ": goodbye, and ", g.unanswered, " messages are unanswered, of which ",
+            world_.violated("line ", g.line, ": goodbye, and ", g.unanswered, " frames are unanswered, of which ",
                             given_up, " were given up");
     }
 

@@ -29,6 +29,7 @@ inline publisher::gathered publisher::gather() {
         case pack_fit::refused:
             withdraw(n);
             settle(n, pack.refusal(), outcome::not_sent);
+            refresh(); // a flush may be the next now
             continue;
         case pack_fit::fits: break;
         }
