@@ -40,7 +40,7 @@ class publishing {
 public:
     publishing(asio::io_context& context, const sluice::client& client, const tool::produce_settings& wanted)
         : settings_(wanted),
-          producer_(client, wanted.stream, wanted.options, news(), sluice::codec::any::make(wanted.compression).first),
+          producer_(client, wanted.stream, wanted.options, news(), tool::make_codec(wanted.codec)),
           executor_(context.get_executor()),
           tick_(context) {}
 

@@ -70,7 +70,7 @@ part_compile() {
 # With the broker's codecs a client has the same to do as without: that it has is shown.
 part_compression() {
     start_sink --deflate 1
-    local places=(broker) codecs=(NONE LZ4 ZLIB ZSTD SNAPPY) batches=(1 10 100 1000) round batch place codec
+    local places=(broker packed end_to_end) codecs=(NONE LZ4 ZLIB ZSTD SNAPPY) batches=(1 10 100 1000) round batch place codec
     [ -z "$short" ] || codecs=(NONE ZSTD) batches=(1 1000)
     for ((round = 0; round < rounds; ++round)); do
         for batch in "${batches[@]}"; do

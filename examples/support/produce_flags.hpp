@@ -3,10 +3,10 @@
 #pragma once
 
 #include "arguments.hpp"
+#include "codec_flags.hpp"
 #include "server.hpp"
 
 #include <sluice.hpp>
-#include <sluice/codec/any.hpp>
 #if defined(SLUICE_WITH_ZLIB)
 #include <sluice/deflate.hpp>
 #endif
@@ -29,7 +29,7 @@ struct produce_settings {
     bool create = true;
     sluice::client_config config{};
     sluice::producer_options options{};
-    sluice::compression_type compression = sluice::compression_type::none;
+    codec_settings codec{};
 };
 
 /// `\n`, `\t`, `\r`, `\0` and `\\` mean what they mean in C.
@@ -71,11 +71,6 @@ inline flags flags_of(produce_settings& s) {
         if (equals == 0 || equals == std::string_view::npos) return std::string("allowed is NAME=VALUE");
         s.properties.push_back({std::string(value.substr(0, equals)), std::string(value.substr(equals + 1))});
         return std::string();
-    };
-    const auto codec = [&s](std::string_view name) {
-        const std::pair made = sluice::codec::any::make(name);
-        s.compression = made.first.type();
-        return made.second ? made.second.details->text : std::string();
     };
     sluice::producer_options& o = s.options;
     flags all{
@@ -136,14 +131,6 @@ inline flags flags_of(produce_settings& s) {
          option(o, [](auto& p) -> auto& { return p.reconnect.maximum; })},
         {"--reconnect-multiplier", "X", "from one to the next (2)",
          option(o, [](auto& p) -> auto& { return p.reconnect.multiplier; })},
-        {"--compression", "NAME", "none, lz4, zlib, zstd or snappy; at the broker, or of packs (none)", codec},
-        {"--compress-at", "WHERE", "broker, or packed: many lines in one message, see docs/packed.md (broker)",
-         choice(o.compress_at, {{"broker", sluice::compress_at::broker}, {"packed", sluice::compress_at::packed}})},
-        {"--pack-layout", "NAME", "framed, or json-array, whose lines are JSON and not compressed (framed)",
-         choice(o.pack_layout,
-                {{"framed", sluice::pack_layout::framed}, {"json-array", sluice::pack_layout::json_array}})},
-        {"--pack-at-once", "", "a pack does not wait for more lines while none is unanswered",
-         set(o.pack_waits_when_idle, false)},
         {"--deflate", "WHEN", "compression of this program's connection: off, auto (if the server has it) or on (off)",
          choice(o.deflate, deflates())},
         {"--producer-name", "NAME", "a name in use is refused (the server's choice)", text(o.producer_name)},
@@ -158,9 +145,8 @@ inline flags flags_of(produce_settings& s) {
          choice(o.hashing_scheme,
                 {{"java", hashing_scheme::java_string_hash}, {"murmur3", hashing_scheme::murmur3_32_hash}})},
     };
-    const flags server = server_flags(s.config);
-    all.insert(all.end(), server.begin(), server.end());
-    all.insert(all.end(), more.begin(), more.end());
+    for (const flags& some : {server_flags(s.config), more, codec_flags(s.codec, o)})
+        all.insert(all.end(), some.begin(), some.end());
     return all;
 }
 
@@ -184,6 +170,8 @@ inline bool read_settings(int argc, char** argv, produce_settings& s) {
     if (s.stream.empty()) throw usage_error("--stream is needed: the NAME of a stream");
     if (s.options.deduplicate && s.options.producer_name.empty())
         throw usage_error("--deduplicate: allowed is together with --producer-name NAME");
+    make_codec(s.codec);
+    add_encryption(s.codec, s.options);
     if (const sluice::failure wrong = s.options.validate()) throw usage_error(wrong.details->text);
     read_environment(s.config);
     return true;

@@ -24,6 +24,8 @@ constexpr const char* usage = R"(usage: conformance --gateway [OPTION...]
   --produce FILE                                the program of examples/02_produce.cpp
   --proxy-url URL                               a WebSocket proxy of its own in front of the Pulsar
   --control COMMAND                             does what words behind it say: see processes.hpp
+  --broker pulsar://127.0.0.1:PORT              where official clients find it, and
+  --consume COMMAND                             what reads with them: consumers/consume
   --seed N                                      of what cases choose at random
   --only TEXT                                   only cases whose groups or names hold the text
   --results FILE                                for tests/broker/table
@@ -32,7 +34,7 @@ constexpr const char* usage = R"(usage: conformance --gateway [OPTION...]
 struct settings {
     bool gateway = false;
     std::string url{}, admin{}, secure_url{}, ca_file{}, token{}, stranger{}, narrow_url{}, narrow_admin{};
-    std::string version = "4.0.7", proxy_url{}, control{}, produce{}, seed{}, only{}, results{};
+    std::string version = "4.0.7", proxy_url{}, control{}, produce{}, broker{}, consume{}, seed{}, only{}, results{};
 };
 
 settings read_arguments(int argc, char** argv) {
@@ -50,6 +52,8 @@ settings read_arguments(int argc, char** argv) {
         {"--proxy-url", &settings::proxy_url},
         {"--control", &settings::control},
         {"--produce", &settings::produce},
+        {"--broker", &settings::broker},
+        {"--consume", &settings::consume},
         {"--seed", &settings::seed},
         {"--only", &settings::only},
         {"--results", &settings::results},
@@ -233,6 +237,8 @@ int main(int argc, char** argv) {
         server.seed = s.seed.empty() ? std::random_device{}() : std::stoull(s.seed);
         server.proxy_url = s.proxy_url;
         server.control = s.control;
+        server.broker_url = s.broker;
+        server.consume = s.consume;
         rows table(s.results);
         for (const group& g : all_groups())
             for (const test_case& each : g.cases)

@@ -101,6 +101,8 @@ public:
     std::string control{};    ///< a command that kills and freezes processes
     std::uint64_t seed = 0;   ///< of what cases choose at random; they tell it
     std::string produce{};    ///< the example that publishes lines; empty: it is not there
+    std::string broker_url{}; ///< of the binary protocol; empty: it is not known
+    std::string consume{};    ///< a command that reads with the official clients: consumers/consume
 
     /// What a row of the table tells beside its name.
     std::string note{};

@@ -61,8 +61,7 @@ public:
         : codec_(std::move(codec)),
           attributes_(pulsar::packed_attributes(o.pack_layout)),
           max_frame_(o.max_frame_bytes),
-          max_bytes_(codec_.compresses() ? std::min(o.batching_max_bytes, batcher::most_compressed)
-                                         : o.batching_max_bytes),
+          max_bytes_(o.batching_max_bytes),
           max_payload_(o.max_pending_bytes / 4),
           delay_(o.send_timeout.count() == 0 ? instant(o.batching_max_publish_delay)
                                              : std::min<instant>(o.batching_max_publish_delay, o.send_timeout / 2)),
