@@ -369,6 +369,49 @@ TEST_CASE("keys that cannot be had end before a socket is opened") {
     CHECK(f.details->text == R"(encryption key "bob": pem_text has none of that name; it has "alice")");
 }
 
+/// Seals until it is told to fail.
+struct failing_sealer final : pulsar::message_sealer {
+    failure renew() override { return {}; }
+    std::string_view url_parameter() const noexcept override { return "encryptionKeys=e30%3D"; }
+    std::size_t growth(std::size_t) const noexcept override { return 0; }
+    pulsar::sealed_message seal(web::bytes_view payload) override {
+        return {.ec = fails ? make_error_code(errc::encryption_failed) : std::error_code(), .payload = payload};
+    }
+    bool exhausted() const noexcept override { return false; }
+    void idle() noexcept override {}
+
+    bool fails = false;
+};
+
+TEST_CASE("a message that cannot be sealed fails alone") {
+    harness h;
+    auto made = std::make_unique<failing_sealer>();
+    failing_sealer& sealer = *made;
+    h.pub.seal_with(std::move(made));
+    const auto open = [&] {
+        h.open();
+        CHECK(h.write().empty());
+        CHECK_FALSE(h.say(probe_known));
+    };
+    open();
+    const int a = h.send("a"), b = h.send("b");
+    CHECK(h.write_payloads() == "a b");
+    sealer.fails = true;
+    const int c = h.send("c");
+    CHECK(h.write_all().empty());
+    CHECK(h.is(c, errc::encryption_failed, outcome::not_sent));
+    h.lose();
+    open();
+    CHECK(h.write_all().empty());
+    CHECK(h.is(a, errc::encryption_failed, outcome::maybe_persisted));
+    CHECK(h.is(b, errc::encryption_failed, outcome::maybe_persisted));
+    sealer.fails = false;
+    const int d = h.send("d");
+    CHECK(h.write_payloads() == "d");
+    h.ack(3 - 1);
+    CHECK(h.persisted(d));
+}
+
 TEST_CASE("the options: encryption and where to compress must agree") {
     producer_options o;
     o.compress_at = sluice::compress_at::end_to_end;
