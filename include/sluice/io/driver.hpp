@@ -13,7 +13,6 @@
 #include <sluice/io/link.hpp>
 #include <sluice/io/news.hpp>
 #include <sluice/io/opening.hpp>
-#include <sluice/io/operation_memory.hpp>
 #include <sluice/io/pack_wait.hpp>
 #include <sluice/io/parked.hpp>
 #include <sluice/io/probe.hpp>
@@ -80,11 +79,7 @@ public:
           watch_(options_),
           budget_(strand_, options_.budget),
           pack_wait_(strand_, options_.compress_at == compress_at::packed),
-          ticker_(strand_, tick_of(options_.send_timeout), options_.ping_interval) {
-        if (options_.compress_at == compress_at::end_to_end && options_.encryption.make != nullptr)
-            publisher_.seal_with(
-                options_.encryption.make(options_.encryption, codec_, {nullptr, &fill_random<Traits>}));
-    }
+          ticker_(strand_, tick_of(options_.send_timeout), options_.ping_interval) {}
 
     ~driver() override {
         if (!context_gone_) service_->remove(this);
@@ -301,9 +296,7 @@ private:
     }
 
     task<strand_type, failure> upgrade() {
-        const bool by_proxy = options_.compress_at == compress_at::broker;
-        const compression_type compression = by_proxy ? codec_.type : compression_type::none;
-        handshake_result r = co_await opening_.upgrade(publisher_.announce(), options_, compression);
+        handshake_result r = co_await opening_.upgrade(publisher_.announce(), options_, codec_.type);
         if (r.error) co_return r.error;
         publisher_.opened(r.surplus.view(), std::move(r.compression));
         if (!publisher_.probing()) co_return failure{};

@@ -124,7 +124,10 @@ protected:
           strand_(typename strand_type::inner_executor_type(executor)),
           options_(std::move(options)),
           publisher_(options_, first_sequence_id(options_), {nullptr, &fill_random<Traits>}, codec),
-          completions_(std::make_shared<completion_queue<Executor>>(most_nodes(options_))) {}
+          completions_(std::make_shared<completion_queue<Executor>>(most_nodes(options_))) {
+        if (options_.compress_at == compress_at::end_to_end && options_.encryption.make != nullptr)
+            publisher_.seal_with(options_.encryption.make(options_.encryption, codec, {nullptr, &fill_random<Traits>}));
+    }
     ~inbox() = default;
 
     /// Gives memory back.

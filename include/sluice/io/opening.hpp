@@ -68,7 +68,9 @@ public:
     }
 
     task<strand_type, handshake_result> upgrade(core::publisher::announcement a, producer_options said,
-                                                compression_type compression) {
+                                                compression_type codec) {
+        const compression_type compression =
+            said.compress_at == compress_at::broker ? codec : compression_type::none; // elsewhere the proxy does not
         said.batching_enabled = a.batching;
         std::string target = pulsar::producer_target(client_->service().dialect, place_.topic, said, compression,
                                                      a.initial_sequence_id, std::exchange(otp_, {}), a.encryption_keys);
