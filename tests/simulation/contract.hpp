@@ -212,7 +212,7 @@ private:
             if (m.timeout.count() != 0 && m.done_at - m.sent_at >= m.timeout) return true;
         if (m.ec == errc::too_large && m.size * 4 / 3 + 32 > schedule_.largest_frame()) return true;
         // With others it may be over the limit that the client does not know.
-        if (m.ec == errc::too_large && schedule_.packs.on && schedule_.largest_frame() < o.max_frame_bytes) return true;
+        if (m.ec == errc::too_large && schedule_.packs.on && schedule_.proxy_allows_less()) return true;
         if (m.ec == errc::invalid_json) return schedule_.packs.json && !schedule_.packs.is_json(i);
         if (may_be_fatal(schedule_, server_, m.ec)) return true;
         if (m.ec == errc::queue_full)

@@ -204,7 +204,8 @@ private:
         const producer_fate& fate = history_.producers[producer];
         const bool cancelled = op.ec == asio::error::operation_aborted && !fate.cancellations.empty();
         const bool unlucky = op.ec == sluice::errc::ack_timeout && ack_may_be_lost();
-        const bool broken = op.ec == sluice::errc::invalid_json && schedule_.packs.json;
+        const bool broken = (op.ec == sluice::errc::invalid_json && schedule_.packs.json) ||
+                            (op.ec == sluice::errc::too_large && schedule_.packs.on && schedule_.proxy_allows_less());
         if (op.started && op.ec && !cancelled && !unlucky && !broken && !fate.closing && !fate.destroyed &&
             !may_be_fatal(schedule_, server_, op.ec) && !refusal_explains(schedule_, server_, op.first, op.ec))
             world_.violated("producer ", producer, " did not recover: ", op.ec.message());

@@ -89,6 +89,9 @@ struct schedule {
     /// Of a message's text: what either side allows.
     std::size_t largest_frame() const noexcept { return std::min(options.max_frame_bytes, proxy.max_text_frame_size); }
 
+    /// The client does not know it.
+    bool proxy_allows_less() const noexcept { return proxy.max_text_frame_size < options.max_frame_bytes; }
+
     /// Nothing but the library decides when something happens.
     bool punctual() const noexcept { return pace == 0 && !stands_still; }
 };

@@ -31,6 +31,7 @@ public:
         check_order();
         check_window();
         check_packs();
+        if (schedule_.packs.on && nothing_is_in_the_way()) check_delays();
         for (std::size_t i = 0; i < writes_.size(); ++i)
             if (history_.messages[i].results == 1) check_message(i, history_.messages[i]);
         check_numbers();
@@ -127,6 +128,29 @@ private:
         return a.line == b.line && a.frame == b.frame;
     }
 
+    /// No fault, no slowness, and room for everything.
+    bool nothing_is_in_the_way() const {
+        const sluice::producer_options& o = schedule_.options;
+        const manners& n = schedule_.network;
+        return server_.met.empty() && schedule_.punctual() && !o.budget && n.chop == 0 && n.lag == 0 &&
+               n.capacity >= 65536 && n.dead_addresses == 0 && o.max_pending_bytes > (1u << 20) &&
+               sluice::core::window_of(o).messages >= history_.messages.size();
+    }
+    /// Once the socket is in use, a message waits for others no longer than it may.
+    void check_delays() {
+        std::map<unsigned, nanoseconds> used; // lines, and since when
+        for (const written_frame& f : server_.wire.frames) {
+            const nanoseconds since = used.try_emplace(f.line, f.when).first->second;
+            const nanoseconds sent = history_.messages[f.message].sent_at;
+            if (sent <= since || writes_[f.message].size() != 1) continue;
+            if (f.when - sent > schedule_.options.batching_max_publish_delay)
+                world_.violated("line ", f.line, ": message ", f.message, " has waited for company for ",
+                                (f.when - sent) / 1us, " us");
+            ++delays_;
+        }
+        world_.note(delays_, " messages were written in time");
+    }
+
     /// A number is given once, in order, and to nothing that was not written. Those of one frame share it.
     void check_numbers() {
         std::vector<std::int64_t> last(schedule_.producers, -1);
@@ -172,6 +196,7 @@ private:
     const history& history_;
     const server& server_;
     std::vector<std::vector<written_frame>> writes_;
+    std::size_t delays_ = 0;
 };
 
 } // namespace simulation
