@@ -27,7 +27,7 @@ public:
     static constexpr int chunk = 64;
 
     /// `nodes`: so many messages there may be, in the window and here, at most.
-    explicit completion_queue(std::size_t nodes) noexcept : pushes(nodes) {}
+    explicit completion_queue(std::size_t nodes = 1024) noexcept : pushes(nodes) {}
 
     /// The memory of pushes: here, for what is finished lies here even when the producer is gone.
     core::node_cache pushes;
