@@ -195,7 +195,8 @@ private:
         if (m.ec == errc::closed) return fate.closing;
         if (m.ec == errc::send_timeout || m.ec == errc::ack_timeout)
             if (m.timeout.count() != 0 && m.done_at - m.sent_at >= m.timeout) return true;
-        if (m.ec == errc::too_large && m.size * 4 / 3 + 32 > schedule_.largest_frame()) return true;
+        if (m.ec == errc::too_large && m.size * 4 / 3 + (schedule_.encrypts() ? 69 : 32) > schedule_.largest_frame())
+            return true;
         if (may_be_fatal(schedule_, server_, m.ec)) return true;
         if (m.ec == errc::queue_full)
             return o.when_full == when_full::fail || m.operation->plan->what == deed::try_push;

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "fault.hpp"
+#include "sealing.hpp"
 
 #include <sluice/config.hpp>
 #include <sluice/testing/gateway/types.hpp>
@@ -87,6 +88,8 @@ struct schedule {
     /// Of a message's text: what either side allows.
     std::size_t largest_frame() const noexcept { return std::min(options.max_frame_bytes, proxy.max_text_frame_size); }
 
+    bool encrypts() const noexcept { return options.encryption.is_set(); }
+
     /// Nothing but the library decides when something happens.
     bool punctual() const noexcept { return pace == 0 && !stands_still; }
 };
@@ -102,6 +105,7 @@ public:
         draw_network();
         draw_faults();
         draw_actions();
+        draw_encryption();
         return std::move(s_);
     }
 
@@ -153,6 +157,14 @@ private:
             s_.proxy.deduplicate = true;
         }
         if (d_.percent(20)) o.initial_sequence_id = d_.pick<std::int64_t>({-1, 0, 41});
+    }
+
+    void draw_encryption() {
+        if (!d_.percent(20)) return;
+        sluice::producer_options& o = s_.options;
+        o.compress_at = sluice::compress_at::end_to_end;
+        o.batching_enabled = false;
+        o.encryption = open_encryption(d_.pick({3u, 20u, 1'000'000u}));
     }
 
     void draw_network() {
