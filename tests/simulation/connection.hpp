@@ -57,7 +57,7 @@ public:
     }
     void write(std::span<const std::byte> from) {
         from_ = from;
-        wire_.offered(from, answers_.within(read_));
+        wire_.offered(from, answers_.within(read_), answers_.probe_within(read_));
         if (lags())
             later(latency(), [](connection& c) { c.serve_write(); });
         else

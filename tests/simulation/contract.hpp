@@ -210,7 +210,8 @@ private:
         if (m.ec == errc::closed) return fate.closing;
         if (m.ec == errc::send_timeout || m.ec == errc::ack_timeout)
             if (m.timeout.count() != 0 && m.done_at - m.sent_at >= m.timeout) return true;
-        if (m.ec == errc::too_large && m.size * 4 / 3 + 32 > schedule_.largest_frame()) return true;
+        if (m.ec == errc::too_large && m.size * 4 / 3 + (schedule_.encrypts() ? 69 : 32) > schedule_.largest_frame())
+            return true;
         // With others it may be over the limit that the client does not know.
         if (m.ec == errc::too_large && schedule_.packs.on && schedule_.proxy_allows_less()) return true;
         if (m.ec == errc::invalid_json) return schedule_.packs.json && !schedule_.packs.is_json(i);

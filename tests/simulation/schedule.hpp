@@ -5,6 +5,7 @@
 
 #include "fault.hpp"
 #include "packing.hpp"
+#include "sealing.hpp"
 
 #include <sluice/config.hpp>
 #include <sluice/testing/gateway/types.hpp>
@@ -91,6 +92,7 @@ struct schedule {
 
     /// The client does not know it.
     bool proxy_allows_less() const noexcept { return proxy.max_text_frame_size < options.max_frame_bytes; }
+    bool encrypts() const noexcept { return options.encryption.is_set(); }
 
     /// Nothing but the library decides when something happens.
     bool punctual() const noexcept { return pace == 0 && !stands_still; }
@@ -108,6 +110,7 @@ public:
         draw_faults();
         draw_actions();
         draw_packing();
+        draw_encryption();
         return std::move(s_);
     }
 
@@ -159,6 +162,14 @@ private:
             s_.proxy.deduplicate = true;
         }
         if (d_.percent(20)) o.initial_sequence_id = d_.pick<std::int64_t>({-1, 0, 41});
+    }
+
+    void draw_encryption() {
+        if (s_.packs.on || !d_.percent(25)) return;
+        sluice::producer_options& o = s_.options;
+        o.compress_at = sluice::compress_at::end_to_end;
+        o.batching_enabled = false;
+        o.encryption = open_encryption(d_.pick({3u, 20u, 1'000'000u}));
     }
 
     void draw_network() {

@@ -19,6 +19,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace simulation {
@@ -53,8 +54,9 @@ public:
     wire_reader(world& w, wire_log& log, unsigned line) : world_(w), log_(log), line_(line) {}
 
     /// Bytes that are to be written next, of which some may have been offered before. `answered`: frames whose answers
-    /// the client has read.
-    void offered(std::span<const std::byte> bytes, std::size_t answered) {
+    /// the client has read. `probed`: and the answer to the probe.
+    void offered(std::span<const std::byte> bytes, std::size_t answered, bool probed) {
+        probe_answered_ = probed;
         const std::size_t known = std::min(seen_ - taken_, bytes.size());
         std::string_view fresh = web::as_text(bytes.subspan(known));
         seen_ += fresh.size();
@@ -72,6 +74,7 @@ private:
     void request(std::string_view text) {
         socket_ = text.find("Sec-WebSocket-Key") != std::string_view::npos;
         const std::string_view line = text.substr(0, text.find('\r'));
+        encrypts_ = line.find("encryptionKeys=") != std::string_view::npos;
         const std::size_t at = line.find("otp=");
         if (!socket_ || at == std::string_view::npos) return;
         const std::string_view password = line.substr(at, line.find_first_of("& ", at) - at);
@@ -90,13 +93,22 @@ private:
         std::string words(text.substr(header, n));
         web::apply_mask(reinterpret_cast<std::byte*>(words.data()), n, h.key);
         if (h.op == web::opcode::text) {
-            ++frames_;
-            message(words, answered);
+            text_frame(words, answered);
         } else if (h.op == web::opcode::close && !server_closes_ && words.starts_with("\x03\xe8")) { // 1000
             log_.goodbyes.push_back({line_, world_.now(), frames_ - std::min(frames_, answered)});
         }
         if (size > text.size()) world_.violated("line ", line_, ": half a frame is offered");
         return std::min(size, text.size());
+    }
+    /// Of a producer that encrypts the first one asks whether the proxy knows such messages.
+    void text_frame(std::string_view json, std::size_t answered) {
+        const bool probe = json.starts_with(R"({"payload":"!!",)");
+        if (probe != (encrypts_ && !std::exchange(probed_, true)))
+            world_.violated("line ", line_, ": a probe out of place, or none: ", json);
+        if (probe) return;
+        if (encrypts_ && !probe_answered_) world_.violated("line ", line_, ": a message before the probe's answer");
+        ++frames_;
+        message(json, answered);
     }
     void message(std::string_view json, std::size_t answered) {
         constexpr std::string_view before = R"({"payload":")", mark = R"("properties":{"sluice-packed":")";
@@ -136,6 +148,7 @@ private:
     std::size_t seen_ = 0, taken_ = 0; ///< bytes
     std::size_t frames_ = 0;           ///< of messages
     bool socket_ = false, server_closes_ = false;
+    bool encrypts_ = false, probed_ = false, probe_answered_ = false;
 };
 
 } // namespace simulation
