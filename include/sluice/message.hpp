@@ -125,13 +125,18 @@ public:
             return false;
         }
         size_ = static_cast<std::uint8_t>(text.size());
-        // Ids have 16 to 28 characters as a rule: two copies that overlap, of constant size, are no call.
-        if (text.size() >= 16 && text.size() <= 32) {
-            std::memcpy(text_.data(), text.data(), 16);
-            std::memcpy(text_.data() + text.size() - 16, text.data() + text.size() - 16, 16);
-        } else {
-            std::memcpy(text_.data(), text.data(), text.size());
-        }
+        // Ids have 12 to 28 characters as a rule: two copies that overlap, of constant size, are no call.
+        const std::size_t n = text.size();
+        const auto ends = [&](std::size_t width) {
+            std::memcpy(text_.data(), text.data(), width);
+            std::memcpy(text_.data() + n - width, text.data() + n - width, width);
+        };
+        if (n >= 16 && n <= 32)
+            ends(16);
+        else if (n >= 8 && n < 16)
+            ends(8);
+        else
+            std::memcpy(text_.data(), text.data(), n);
         return true;
     }
 

@@ -84,7 +84,7 @@ inline void publisher::accept(send_node* n, instant now) {
     wait(n);
 }
 
-inline void publisher::wait(send_node* n) {
+[[gnu::always_inline]] inline void publisher::wait(send_node* n) {
     n->stage = send_node::stage_type::waiting;
     waiting_.push_back(n);
     ++waiting_messages_;

@@ -155,7 +155,7 @@ inline bool publisher::append_new(send_node* n) {
 }
 
 /// The first of the waiting messages, alone in its slot.
-inline std::uint64_t publisher::enter_window(send_node* n, std::size_t text) {
+[[gnu::always_inline]] inline std::uint64_t publisher::enter_window(send_node* n, std::size_t text) {
     const std::uint64_t context = window_.next();
     const std::size_t bytes = n->message.payload().size();
     window::slot& s = window_.open(1, bytes); // may throw: the message still waits then
@@ -189,8 +189,8 @@ inline void publisher::return_budget() {
     if (granted_ != 0) options_.budget->give_back(std::exchange(granted_, 0));
 }
 
-inline void publisher::append_frame(const message_view& m, std::uint64_t context, std::size_t text,
-                                    std::string_view members) {
+[[gnu::always_inline]] inline void publisher::append_frame(const message_view& m, std::uint64_t context,
+                                                           std::size_t text, std::string_view members) {
     web::message_compression* const by = socket_->compression();
     if (by == nullptr || !append_deflated(*by, m, context, text, members))
         encoder_.encode(m, context, text, keys_.next(), batch_.arena(), members);
@@ -286,7 +286,8 @@ inline bool publisher::persisted(const pulsar::acknowledgement& ack, instant now
     return true;
 }
 
-inline void publisher::stored(window::slot& s, const pulsar::acknowledgement& ack, outcome o, instant now) {
+[[gnu::always_inline]] inline void publisher::stored(window::slot& s, const pulsar::acknowledgement& ack, outcome o,
+                                                     instant now) {
     if (!proven_) { // else all three are true
         answered_ = true;
         proven_ = o == outcome::persisted && ack.context < unsure_from_;

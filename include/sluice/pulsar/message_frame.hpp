@@ -251,7 +251,7 @@ inline char* put_members(const message_view& m, char* out) noexcept {
 class message_encoder {
 public:
     /// Octets of the JSON text, exactly: what counts against `max_frame_bytes`.
-    std::size_t text_size(const message_view& m, std::uint64_t context) const noexcept {
+    [[gnu::always_inline]] std::size_t text_size(const message_view& m, std::uint64_t context) const noexcept {
         std::size_t n = detail::frame_begin.size() + web::base64_size(m.payload().size()) +
                         detail::frame_context.size() + detail::decimal_size(context) + detail::frame_end.size();
         if (m.has_key() || m.attributes() != nullptr) n += detail::members_size(m);
