@@ -71,7 +71,10 @@ inline constexpr socket_deflate deflate_off{};
 enum class compress_at : std::uint8_t {
     broker,     ///< the proxy, towards the broker: what goes over the socket is not compressed
     end_to_end, ///< each payload, before it is encrypted for those who hold a private key (`encryption`)
-    packed      ///< many messages, gathered into one: consumers unpack it, see docs/packed.md
+    /// Many messages of one key, gathered into one: consumers unpack it, see docs/packed.md. A pack goes with
+    /// `batching_max_messages` or `batching_max_bytes` (64 KiB where the Codec compresses it), after
+    /// `batching_max_publish_delay`, or with a flush or close. The proxy neither batches nor compresses.
+    packed
 };
 
 /// How a key becomes a partition.
@@ -118,11 +121,13 @@ struct client_config {
 
 struct producer_options {
     // the vendor's options, with the vendor's defaults
-    std::chrono::milliseconds send_timeout{30'000};           ///< from `send` to the acknowledgement; 0: no limit
-    bool batching_enabled = false;                            ///< the proxy batches towards the broker
-    int batching_max_messages = 1000;                         ///< 1 .. 1,000,000
-    int max_pending_messages = 1000;                          ///< written and unacknowledged, 1 .. 1,000,000
-    std::chrono::milliseconds batching_max_publish_delay{10}; ///< at least 1 ms
+    std::chrono::milliseconds send_timeout{30'000}; ///< from `send` to the acknowledgement; 0: no limit
+    bool batching_enabled = false;                  ///< the proxy batches towards the broker
+    int batching_max_messages = 1000;               ///< or in a pack, 1 .. 1,000,000
+    /// Written and unacknowledged, 1 .. 1,000,000. With `compress_at::packed` four times `batching_max_messages`, if
+    /// that is more: a producer that waits for the answer to each pack would be slow.
+    int max_pending_messages = 1000;
+    std::chrono::milliseconds batching_max_publish_delay{10}; ///< or of a pack, 1 ms .. 60 s
 
     // Pulsar's
     sluice::scope scope = scope::global;
@@ -145,9 +150,10 @@ struct producer_options {
     /// With `packed`, while nothing is unanswered: false sends at once what there is, as one who awaits each `send` by
     /// itself wants; true gathers for `batching_max_publish_delay` then too, for fewer and larger packs.
     bool pack_waits_when_idle = true;
-    socket_deflate deflate{};                    ///< `deflate_auto`, `deflate_on`: compression on the socket
-    std::size_t max_frame_bytes = 1u << 20;      ///< a message's JSON text; the proxy closes the socket over its limit
-    std::size_t batching_max_bytes = 128u << 10; ///< frames gathered into one write, 4 KiB .. 16 MiB
+    socket_deflate deflate{};               ///< `deflate_auto`, `deflate_on`: compression on the socket
+    std::size_t max_frame_bytes = 1u << 20; ///< a message's JSON text; the proxy closes the socket over its limit
+    /// Frames gathered into one write, and messages into one pack before compression, 4 KiB .. 16 MiB.
+    std::size_t batching_max_bytes = 128u << 10;
     std::chrono::milliseconds ping_interval{30'000};   ///< of silence; 0: none
     std::chrono::milliseconds connect_timeout{10'000}; ///< resolve, connect and TLS together, and again the upgrade
     std::chrono::milliseconds write_timeout{30'000};   ///< of a write of which the system takes nothing; 0: none

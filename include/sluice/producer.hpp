@@ -128,7 +128,8 @@ public:
     /// `when_full::fail`, ends with `errc::queue_full`; with `when_full::drop_newest` and
     /// `drop_oldest` one past the window and `max_waiting_messages`, or past the window's bytes, with `errc::dropped`.
     /// Errors: `errc::send_timeout` (not sent), `errc::ack_timeout` (maybe persisted), `errc::rejected` and what the
-    /// server says, `errc::too_large`, `errc::invalid_message`, `errc::closed`, and what ended the producer.
+    /// server says, `errc::too_large`, `errc::invalid_message`, `errc::invalid_json` (of a `json_array`),
+    /// `errc::closed`, and what ended the producer.
     /// `receipt::outcome` tells what became of the message, on failure too.
     /// Cancellation: a message that is not yet encoded is withdrawn: `operation_aborted`, `not_sent`. An encoded one is
     /// let go of with `terminal` and `partial` (`operation_aborted`, `maybe_persisted`), and goes on with `total`

@@ -340,6 +340,16 @@ private:
         o.batching_max_messages = d_.pick({1, 3, 3, 1000});
         o.batching_max_publish_delay = d_.pick<std::chrono::milliseconds>({1ms, 10ms, 10ms, 100ms});
         o.pack_waits_when_idle = d_.percent(60);
+        if (d_.percent(15)) calm();
+    }
+    /// Then it is known when a pack has to go.
+    void calm() {
+        s_.faults.clear();
+        s_.network = {};
+        s_.network.longest_latency = s_.network.shortest_latency = d_.pick<nanoseconds>({0ms, 20ms});
+        s_.pace = 0;
+        s_.options.budget.reset();
+        s_.options.max_pending_bytes = 64u << 20;
     }
 
     dice d_;
