@@ -402,4 +402,10 @@ TEST_CASE("the path and query of a producer's socket") {
                  "&producerName=p%201%26x%3D%C3%BC&initialSequenceId=9223372036854775807");
     CHECK(pulsar::producer_target(dialect::pulsar, plain_topic, {}, compression_type::none, {}, {})
               .starts_with("/ws/v2/producer/persistent/acme/shop/orders?sendTimeoutMillis=30000&"));
+    // What the client encrypts, it has compressed itself.
+    CHECK(pulsar::producer_target(dialect::pulsar, plain_topic, {}, compression_type::zstd, 4, "o",
+                                  "encryptionKeys=e30%3D") ==
+          "/ws/v2/producer/persistent/acme/shop/orders?sendTimeoutMillis=30000&batchingEnabled=false"
+          "&messageRoutingMode=SinglePartition&hashingScheme=JavaStringHash&initialSequenceId=4&encryptionKeys=e30%3D"
+          "&otp=o");
 }
