@@ -222,6 +222,10 @@ inline failure producer_options::validate() const {
         return out_of_range("max_frame_bytes", to_string(max_frame_bytes), "256 to 67108864");
     if (batching_max_bytes < 4096 || batching_max_bytes > (16u << 20))
         return out_of_range("batching_max_bytes", to_string(batching_max_bytes), "4096 to 16777216");
+    if (compress_at == compress_at::packed && deduplicate && initial_sequence_id)
+        return out_of_range("initial_sequence_id", to_string(*initial_sequence_id),
+                            "none with compress_at = packed and deduplicate: a number is a pack's, and the next run of "
+                            "the program packs other messages together");
     if (compress_at == compress_at::end_to_end) {
         if (failure f = encryption.validate()) return f;
         if (batching_enabled)

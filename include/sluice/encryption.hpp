@@ -6,8 +6,13 @@
 #include <sluice/public_key.hpp>
 #include <sluice/pulsar/envelope_sealer.hpp>
 
+#include <openssl/rand.h>
+
+#include <cstddef>
 #include <memory>
+#include <span>
 #include <string>
+#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -16,9 +21,16 @@ inline namespace v1 {
 
 namespace detail {
 
+/// Data keys are made by OpenSSL's private generator, and not by the producer's `Traits::random`, which may be any.
+inline void private_random(void*, std::span<std::byte> out) {
+    if (RAND_priv_bytes(reinterpret_cast<unsigned char*>(out.data()), static_cast<int>(out.size())) != 1)
+        throw std::system_error(make_error_code(std::errc::io_error), "no randomness from OpenSSL");
+}
+
 inline std::unique_ptr<pulsar::message_sealer> make_sealer(const end_to_end_encryption& option,
-                                                           const pulsar::compressor& codec, web::random_source random) {
-    return std::make_unique<pulsar::envelope_sealer>(option.keys, option.reader, codec, random);
+                                                           const pulsar::compressor& codec) {
+    return std::make_unique<pulsar::envelope_sealer>(option.keys, option.reader, codec,
+                                                     web::random_source{nullptr, &private_random});
 }
 
 } // namespace detail

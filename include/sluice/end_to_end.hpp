@@ -19,9 +19,6 @@
 namespace sluice {
 inline namespace v1 {
 
-namespace web {
-struct random_source;
-} // namespace web
 namespace pulsar {
 class message_sealer;
 struct compressor;
@@ -45,8 +42,8 @@ using key_source = std::function<key_answer(std::string_view name)>;
 /// Who may read what is sent with `compress_at::end_to_end`. Made by `encrypt_for` in `sluice/encryption.hpp`; a
 /// program that does not encrypt compiles nothing of OpenSSL's ciphers for it.
 struct end_to_end_encryption {
-    using maker = std::unique_ptr<pulsar::message_sealer> (*)(const end_to_end_encryption&, const pulsar::compressor&,
-                                                              web::random_source);
+    /// Never null.
+    using maker = std::unique_ptr<pulsar::message_sealer> (*)(const end_to_end_encryption&, const pulsar::compressor&);
 
     std::vector<std::string> keys{}; ///< names, as consumers' key readers will be asked for them
     key_source reader{};

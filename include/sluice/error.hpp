@@ -82,6 +82,7 @@ enum class errc {
     // end-to-end encryption
     encryption_unsupported = 160, ///< the proxy takes no messages that the client has encrypted (PIP-290)
     encryption_failed,            ///< OpenSSL could not encrypt
+    invalid_key,                  ///< a public key that is not there, or that nobody can be encrypted for
 };
 
 /// What to do about it: `if (ec == sluice::condition::retryable)`. What became of a message is told by its `outcome`;
@@ -173,6 +174,7 @@ constexpr const char* describe(errc e) noexcept {
     case errc::invalid_json: return "invalid JSON";
     case errc::encryption_unsupported: return "the server does not take end-to-end encrypted messages";
     case errc::encryption_failed: return "the encryption failed";
+    case errc::invalid_key: return "a public key will not do";
     }
     return "unknown error";
 }
@@ -201,7 +203,8 @@ constexpr bool belongs(errc e, condition c) noexcept {
                e == errc::invalid_json || e == errc::too_large || e == errc::closed || e == errc::unauthorized ||
                e == errc::forbidden || e == errc::not_found || e == errc::bad_request || e == errc::topic_terminated ||
                e == errc::extension_refused || e == errc::sequence_in_use || e == errc::unknown_codec ||
-               e == errc::corrupt_data || e == errc::encryption_unsupported || e == errc::encryption_failed;
+               e == errc::corrupt_data || e == errc::encryption_unsupported || e == errc::encryption_failed ||
+               e == errc::invalid_key;
     case condition::retryable:
         if (e == errc::ack_timeout) return false; // written, and not answered: it may have had an effect
         return belongs(e, condition::timeout) || belongs(e, condition::quota) || e == errc::queue_full ||

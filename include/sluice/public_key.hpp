@@ -4,6 +4,7 @@
 
 #include <sluice/end_to_end.hpp>
 #include <sluice/error.hpp>
+#include <sluice/pulsar/secret.hpp>
 
 #include <cerrno>
 #include <concepts>
@@ -38,7 +39,7 @@ inline key_answer no_such_key(std::string_view name, std::string_view reader, co
     std::string text = "encryption key " + in_quotes(name) + ": " + std::string(reader) + " has none of that name";
     const char* separator = "; it has ";
     for (const auto& entry : known) text += std::exchange(separator, ", ") + in_quotes(entry.first);
-    return {make_failure(errc::invalid_option, std::move(text)), {}};
+    return {make_failure(errc::invalid_key, std::move(text)), {}};
 }
 
 } // namespace detail
@@ -47,7 +48,7 @@ inline key_answer no_such_key(std::string_view name, std::string_view reader, co
 ///
 ///     sluice::pem_files{{"orders", "/etc/keys/orders.pem"}, {"audit", "/etc/keys/audit.pem"}}
 ///
-/// `errc::invalid_option` names the key, the file and what is wrong with it; what the system said is its `cause`.
+/// `errc::invalid_key` names the key, the file and what is wrong with it; what the system said is its `cause`.
 class pem_files {
 public:
     static constexpr std::size_t largest = 64u << 10; ///< bytes of a file
@@ -80,6 +81,7 @@ private:
         const std::size_t n = std::fread(key.pem.data(), 1, key.pem.size(), file.get());
         const int failed = std::ferror(file.get()) == 0 ? 0 : errno != 0 ? errno : EIO;
         key.pem.resize(n);
+        if (failed != 0 || n > largest) pulsar::cleanse(key.pem);
         if (failed != 0) return bad(name, key, std::error_code(failed, std::generic_category()));
         if (n > largest)
             return bad(name, key, "is larger than " + std::to_string(largest) + " bytes: a public key is not", {});
@@ -94,7 +96,7 @@ private:
         error_details d;
         d.text = "encryption key " + detail::in_quotes(name) + ": " + key.origin + " " + why;
         d.cause = cause;
-        return make_failure(errc::invalid_option, std::move(d));
+        return make_failure(errc::invalid_key, std::move(d));
     }
 
     detail::named_texts paths_;

@@ -61,6 +61,85 @@ TEST_CASE("publisher, packed: over the server's limit, all messages of the large
     CHECK(h.pub.drained());
 }
 
+TEST_CASE("publisher, packed: what the server takes no more, later packs are smaller than; those on their way go as "
+          "they are") {
+    producer_options o = packed_options();
+    o.batching_max_messages = 1000;
+    o.max_pending_messages = 4000;
+    harness h(o);
+    h.open();
+    const auto send = [&] {
+        for (int i = 0; i < 200; ++i) h.send(std::string(1000, 'x'));
+        h.advance(1s);
+    };
+    send(); // packs of 128 KiB at most
+    std::vector<seen_frame> frames = h.write_all();
+    REQUIRE(frames.size() == 2);
+    const std::size_t before = deliver(frames[0]).messages.size();
+    CHECK(h.receive(server_close(1009)));
+    h.reopen();
+    frames = h.write_all();
+    REQUIRE(frames.size() == 1); // the smaller one, as it was
+    CHECK(deliver(frames[0]).messages.size() == 200 - before);
+    h.ack(1);
+    send();
+    frames = h.write_all();
+    REQUIRE(frames.size() == 4);
+    CHECK(deliver(frames[0]).messages.size() == before / 2);
+    for (std::uint64_t c = 2; c < 6; ++c) h.ack(c);
+    CHECK(h.pub.drained());
+}
+
+TEST_CASE("publisher, packed: no more frames are unanswered than max_pending_messages, or four") {
+    producer_options o = packed_options();
+    o.batching_max_messages = 10;
+    o.max_pending_messages = 3;
+    harness h(o);
+    h.open();
+    for (const char* key : {"a", "b", "a", "b", "a"}) {
+        sluice::message m("m");
+        m.key = key;
+        h.send(m);
+    }
+    h.advance(1s);
+    CHECK(write(h) == "a:[m] b:[m] a:[m] b:[m]");
+    CHECK(write(h).empty());
+    h.ack(0);
+    CHECK(write(h) == "a:[m]");
+    for (std::uint64_t c = 1; c < 4; ++c) h.ack(c);
+    h.ack(4);
+    CHECK(h.pub.drained());
+}
+
+struct throwing_codec {
+    sluice::compression_type type() const noexcept { return sluice::compression_type::lz4; }
+    std::size_t bound(std::size_t n) const noexcept { return n; }
+    sluice::codec_result compress(std::span<const std::byte>, std::span<std::byte>) { throw std::bad_alloc(); }
+    sluice::codec_result decompress(std::span<const std::byte>, std::span<std::byte>) { throw std::bad_alloc(); }
+};
+
+TEST_CASE("publisher, packed: what a codec throws at goes as it is") {
+    harness h(pairs(), 0, sluice::pulsar::compressor::owning(throwing_codec()));
+    h.open();
+    h.send(std::string(500, 'a'));
+    h.send("b");
+    const std::vector<seen_frame> frames = h.write();
+    REQUIRE(frames.size() == 1);
+    CHECK(deliver(frames[0]).codec == sluice::compression_type::none);
+    CHECK(deliver(frames[0]).messages.size() == 2);
+}
+
+TEST_CASE("packed, deduplicate and a number to begin with do not go together") {
+    producer_options o = packed_options();
+    o.deduplicate = true;
+    o.producer_name = "p";
+    CHECK_FALSE(o.validate());
+    o.initial_sequence_id = 41;
+    const sluice::failure f = o.validate();
+    CHECK(f.code == errc::invalid_option);
+    CHECK(f.details->text.starts_with("initial_sequence_id = 41: allowed is none with compress_at = packed"));
+}
+
 // --- lost connections
 
 TEST_CASE("publisher, packed: after a loss the same packs go again, less those who left") {

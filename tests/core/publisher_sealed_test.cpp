@@ -363,10 +363,46 @@ TEST_CASE("keys that cannot be had end before a socket is opened") {
     o.encryption = sluice::encrypt_for({"bob"}, sluice::pem_text{{"alice", alice().public_pem}});
     std::uint64_t state = 1;
     core::publisher pub(o, 0, counting_random(state));
-    pub.seal_with(o.encryption.make(o.encryption, {}, counting_random(state)));
+    pub.seal_with(o.encryption.make(o.encryption, {}));
     const failure f = pub.renew_keys();
-    CHECK(f.code == errc::invalid_option);
+    CHECK(f.code == errc::invalid_key);
     CHECK(f.details->text == R"(encryption key "bob": pem_text has none of that name; it has "alice")");
+}
+
+TEST_CASE("what the system refuses is retried by a producer that has had its keys, and ends one that has not") {
+    const auto too_many_files = [](std::string_view) {
+        sluice::error_details d;
+        d.cause = std::make_error_code(std::errc::too_many_files_open);
+        return sluice::key_answer{sluice::make_failure(errc::invalid_key, std::move(d)), {}};
+    };
+    bool refused = true;
+    const auto reader = [&](std::string_view name) {
+        return refused ? too_many_files(name) : sluice::pem_text{{"alice", alice().public_pem}}(name);
+    };
+    std::uint64_t state = 1;
+    pulsar::envelope_sealer sealer({"alice"}, reader, {}, counting_random(state));
+    CHECK(sealer.renew().code == errc::invalid_key);
+    refused = false;
+    CHECK_FALSE(sealer.renew());
+    refused = true;
+    const failure f = sealer.renew();
+    CHECK(f.code == errc::credential_failed);
+    CHECK(f.code == sluice::condition::retryable);
+    CHECK(f.details->cause == std::errc::too_many_files_open);
+    CHECK(sealer.exhausted()); // nothing is sealed with the old key
+}
+
+TEST_CASE("a maker that makes nothing ends the producer: nothing is sent in plain text") {
+    producer_options o = sealing();
+    o.encryption.make = [](const sluice::end_to_end_encryption&, const pulsar::compressor&) {
+        return std::unique_ptr<pulsar::message_sealer>();
+    };
+    std::uint64_t state = 1;
+    core::publisher pub(o, 0, counting_random(state));
+    CHECK_FALSE(o.validate());
+    CHECK(pub.check_options(sluice::compression_type::none).code == errc::invalid_option);
+    pub.seal_with(nullptr);
+    CHECK(pub.check_options(sluice::compression_type::none).code == errc::invalid_option);
 }
 
 /// Seals until it is told to fail.

@@ -34,7 +34,7 @@ std::string fault(const Reader& reader) {
     CHECK(ERR_peek_error() == 0);
     CHECK(keys.size() == (f ? 0u : 1u));
     if (!f) return {};
-    CHECK(f.code == errc::invalid_option);
+    CHECK(f.code == errc::invalid_key);
     CHECK(f.code == condition::fatal);
     REQUIRE(f.details != nullptr);
     return f.details->text;

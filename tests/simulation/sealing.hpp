@@ -47,8 +47,8 @@ inline sluice::end_to_end_encryption open_encryption(unsigned limit) {
     sluice::end_to_end_encryption option;
     option.keys = {std::to_string(limit)};
     option.reader = [](std::string_view) { return sluice::key_answer(); };
-    option.make = [](const sluice::end_to_end_encryption& e, const sluice::pulsar::compressor&,
-                     sluice::web::random_source) -> std::unique_ptr<sluice::pulsar::message_sealer> {
+    option.make = [](const sluice::end_to_end_encryption& e,
+                     const sluice::pulsar::compressor&) -> std::unique_ptr<sluice::pulsar::message_sealer> {
         return std::make_unique<open_sealer>(static_cast<unsigned>(std::stoul(e.keys.front())));
     };
     return option;

@@ -140,7 +140,7 @@ TEST_CASE("keys that will not do: which file, what is wrong with it, nothing of 
     const auto check = [&](const temporary_file& file, const std::string& wrong) {
         world w;
         const sluice::error e = failure_of(w, sealing(from_file(file)));
-        CHECK(e.code() == sluice::errc::invalid_option);
+        CHECK(e.code() == sluice::errc::invalid_key);
         const std::string text = e.what();
         CAPTURE(text);
         CHECK(contains(text, "encryption key \"orders\": file \"" + file.path + "\""));
@@ -212,8 +212,8 @@ TEST_CASE("a data key that has sealed its share: the next socket has another one
     world w;
     sluice::client client = w.make_client();
     sluice::producer_options options = for_alice();
-    options.encryption.make = [](const sluice::end_to_end_encryption& e, const sluice::pulsar::compressor& codec,
-                                 sluice::web::random_source random) {
+    options.encryption.make = [](const sluice::end_to_end_encryption& e, const sluice::pulsar::compressor& codec) {
+        const sluice::web::random_source random{nullptr, &sluice::detail::private_random};
         return std::unique_ptr<sluice::pulsar::message_sealer>(
             std::make_unique<sluice::pulsar::envelope_sealer>(e.keys, e.reader, codec, random, 50));
     };

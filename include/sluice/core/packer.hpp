@@ -61,6 +61,7 @@ public:
         : codec_(std::move(codec)),
           attributes_(pulsar::packed_attributes(o.pack_layout)),
           max_frame_(o.max_frame_bytes),
+          options_max_bytes_(o.batching_max_bytes),
           max_bytes_(o.batching_max_bytes),
           max_payload_(o.max_pending_bytes / 4),
           delay_(o.send_timeout.count() == 0 ? instant(o.batching_max_publish_delay)
@@ -88,11 +89,7 @@ public:
     /// Before the first message: how much a pack with its key may hold, so that the frame is within its limit even if
     /// nothing shrinks.
     void begin(const message_view& first, const pulsar::message_encoder& encoder, std::uint64_t context) noexcept {
-        message_view around;
-        if (first.has_key()) around.with_key(first.key());
-        around_ = encoder.text_size(around.with(attributes_), context);
-        const std::size_t left = max_frame_ - std::min(around_, max_frame_);
-        writer_.limit(std::min(max_bytes_, pulsar::pack_bytes_within(left)));
+        begin(first, encoder, context, max_bytes_);
     }
     pulsar::pack_fit fits(const message_view& m) const noexcept {
         return over_share(m) ? pulsar::pack_fit::full : writer_.fits(m);
@@ -150,7 +147,7 @@ public:
     }
     /// Lays a slot's messages once more. False: it is a single message that was not packed. Precondition: `empty`.
     bool gather_again(const node_list& chain, const pulsar::message_encoder& encoder, std::uint64_t context) {
-        begin(as_send(chain.front())->message, encoder, context);
+        begin(as_send(chain.front())->message, encoder, context, options_max_bytes_); // as it was before any 1009
         for (node* n = chain.front(); n; n = n->next)
             if (writer_.add(as_send(n)->message) != pulsar::pack_fit::fits) return false;
         return true;
@@ -163,9 +160,21 @@ public:
                web::scan_json_text(m.payload()).fault != web::json_fault::none;
     }
 
+    /// The server takes no frames as large as the last one was.
+    void shrink_limit() noexcept { max_bytes_ = std::max<std::size_t>(max_bytes_ / 2, 256); }
+
     void idle() noexcept { writer_.shrink(0); }
 
 private:
+    void begin(const message_view& first, const pulsar::message_encoder& encoder, std::uint64_t context,
+               std::size_t most) noexcept {
+        message_view around;
+        if (first.has_key()) around.with_key(first.key());
+        around_ = encoder.text_size(around.with(attributes_), context);
+        const std::size_t left = max_frame_ - std::min(around_, max_frame_);
+        writer_.limit(std::min(most, pulsar::pack_bytes_within(left)));
+    }
+
     /// Four packs are within `max_pending_bytes`.
     bool over_share(const message_view& m) const noexcept {
         return !writer_.empty() && payload_ + m.payload().size() > max_payload_;
@@ -173,7 +182,7 @@ private:
 
     pulsar::compressor codec_;
     message_attributes attributes_;
-    std::size_t max_frame_, max_bytes_, max_payload_;
+    std::size_t max_frame_, options_max_bytes_, max_bytes_, max_payload_;
     instant delay_; ///< a message that has less time than that shall not spend all of it waiting
     bool waits_when_idle_;
 

@@ -104,6 +104,13 @@ public:
     // --- the strand: end-to-end encryption
 
     /// Before the first socket: every message is encrypted by it. Null: none is.
+    /// What `producer_options::validate` cannot see.
+    failure check_options(compression_type codec) const {
+        if (options_.compress_at == compress_at::end_to_end && !sealer_) // nothing is sent in plain text instead
+            return make_failure(errc::invalid_option,
+                                "encryption.make gave nothing; allowed is what encrypt_for gives");
+        return check_packing(options_, codec);
+    }
     void seal_with(std::unique_ptr<pulsar::message_sealer> by) noexcept { sealer_ = std::move(by); }
     /// Before each attempt to open a socket, which has keys of its own.
     failure renew_keys() { return sealer_ ? sealer_->renew() : failure{}; }
@@ -234,8 +241,8 @@ private:
     void take_over(node* n, instant now);
     void accept(send_node* n, instant now);
     void wait(send_node* n);
-    void expire_waiting(instant oldest);
-    void expire_window(instant oldest);
+    const send_node* expire_waiting(instant oldest);
+    const send_node* expire_window(instant oldest);
     void make_room();
     static const failure& no_room(failure& shared, const char* limit, std::size_t value);
     failure misfit(const message_view& m, std::uint64_t context) const;
@@ -296,6 +303,7 @@ private:
     std::size_t granted_ = 0;         ///< taken from the shared budget: as much as is held, between two calls
     std::size_t short_of_budget_ = 0; ///< see there
     deadlines deadlines_{};
+    instant next_expiry_{}; ///< of those with the producer's time-out none is due before
     node_list finished_{};
     node_list flushes_{}, openers_{}, closers_{};
 

@@ -176,10 +176,12 @@ inline void publisher::cancel_marker(std::uint64_t ticket) {
 }
 
 inline void publisher::expire(instant now) {
-    // Of those with the producer's time-out each is due that was taken over so long ago.
-    if (options_.send_timeout.count() > 0) {
-        expire_window(now - options_.send_timeout);
-        expire_waiting(now - options_.send_timeout);
+    // Of those with the producer's time-out each is due that was taken over so long ago. They are looked at when the
+    // first of them may be: what comes later is due later.
+    if (options_.send_timeout.count() > 0 && now >= next_expiry_) {
+        const send_node* first = expire_window(now - options_.send_timeout);
+        if (!first) first = expire_waiting(now - options_.send_timeout);
+        next_expiry_ = (first ? first->accepted : now) + options_.send_timeout;
     }
     while (send_node* n = deadlines_.expired(now))
         abandon(n, timed_out(n->stage == send_node::stage_type::waiting ? errc::send_timeout : errc::ack_timeout));
@@ -191,8 +193,8 @@ inline void publisher::expire(instant now) {
     refresh();
 }
 
-/// In one pass: what has expired leaves its slots behind.
-inline void publisher::expire_window(instant oldest) {
+/// In one pass: what has expired leaves its slots behind. The first that has not, or null.
+inline const send_node* publisher::expire_window(instant oldest) {
     for (std::uint64_t c = window_.oldest(); c != window_.next(); ++c) {
         window::slot* const s = window_.find(c);
         if (!s) continue;
@@ -200,19 +202,21 @@ inline void publisher::expire_window(instant oldest) {
             send_node* const n = as_send(each);
             each = each->next;
             if (n->own_limit) continue;
-            if (n->accepted > oldest) return;
+            if (n->accepted > oldest) return n;
             abandon(n, timed_out(errc::ack_timeout));
         }
     }
+    return nullptr;
 }
 
-inline void publisher::expire_waiting(instant oldest) {
+inline const send_node* publisher::expire_waiting(instant oldest) {
     for (node* each = waiting_.front(); each != nullptr;) {
         node* const n = std::exchange(each, each->next);
         if (n->kind != node_kind::message || as_send(n)->own_limit) continue;
-        if (as_send(n)->accepted > oldest) return;
+        if (as_send(n)->accepted > oldest) return as_send(n);
         abandon(as_send(n), timed_out(errc::send_timeout));
     }
+    return nullptr;
 }
 
 /// One error for all that expire for the same cause: a thousand messages share its text.

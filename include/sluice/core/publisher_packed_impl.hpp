@@ -52,6 +52,8 @@ inline bool publisher::append_pack() {
     case gathered::pack: break;
     }
     packer& pack = *packs_;
+    // Small packs are not to be more frames than a proxy takes without being told.
+    if (window_.has_frames(static_cast<std::size_t>(std::max(options_.max_pending_messages, 4)))) return false;
     if (!batch_.has_room(pack.most_text() + web::max_frame_header_size)) return false;
     const message_view m = pack.finish();
     if (pack.compresses()) batch_.compressed(pack.size());
@@ -81,6 +83,12 @@ inline bool publisher::append_pack_again(window::slot& s, std::uint64_t context)
     pack.forget();
     message_view m = as_send(s.chain.front())->message;
     const bool packed = pack.gather_again(s.chain, encoder_, context);
+    if (!packed && s.chain.front()->next) { // bytes that are only borrowed are others now
+        pack.forget();
+        while (node* const n = s.chain.front())
+            abandon(as_send(n), make_failure(errc::invalid_message, "a message was changed while it was being sent"));
+        return true;
+    }
     const std::size_t most = packed ? pack.most_text() : encoder_.text_size(m, context);
     const bool room = batch_.has_room(most + web::max_frame_header_size);
     if (room) {

@@ -257,6 +257,7 @@ inline void publisher::reject_largest(const failure& closed) {
         if (window::slot* s = window_.find(c); s && (!largest || s->text > largest->text)) largest = s;
     if (!largest || largest->chain.empty()) return;
     const outcome o = outcome_of(errc::too_large, largest->attempts);
+    if (packs_ && largest->messages > 1) packs_->shrink_limit(); // or the next pack would be as large
     while (node* const n = largest->chain.front()) {
         leave_window(as_send(n));
         settle(as_send(n), failure{make_error_code(errc::too_large), closed.details}, o);

@@ -131,7 +131,7 @@ private:
             if (over_) return;
             started_ = true;
             failure problem = options_.validate();
-            if (!problem) problem = core::check_packing(options_, codec_.type);
+            if (!problem) problem = publisher_.check_options(codec_.type);
             if (!problem) problem = client_->problem();
             if (!problem) problem = client_->check_name(stream_name_, options_.scope);
             if (problem) return finish(problem, problem);
@@ -440,13 +440,10 @@ private:
         // One fast tick more than needed: a producer that sends now and then starts no timer each time.
         if (outstanding || busy_) {
             busy_ = outstanding;
-            ticker_.next_fast(tick());
-        } else if (publisher_.is_open() && watch_.silence.enabled()) {
-            if (!writing_) this->idle(); // a write under way reads the arena
-            ticker_.next_slow(tick());
-        } else {
-            ticker_.stop();
+            return ticker_.next_fast(tick());
         }
+        if (!writing_) this->idle(); // a write under way reads the arena
+        publisher_.is_open() && watch_.silence.enabled() ? ticker_.next_slow(tick()) : ticker_.stop();
     }
 
     void watch(core::instant now) {

@@ -100,10 +100,10 @@ public:
     std::uint64_t new_ticket() noexcept { return tickets_.fetch_add(1, std::memory_order_relaxed); }
 
     failure full_failure() const {
-        return make_failure(
-            errc::queue_full,
-            "no room in the window: max_pending_messages = " + std::to_string(core::window_of(options_).messages) +
-                ", max_pending_bytes = " + std::to_string(options_.max_pending_bytes));
+        return make_failure(errc::queue_full,
+                            "no room in the window of " + std::to_string(core::window_of(options_).messages) +
+                                " messages (max_pending_messages)" +
+                                ", max_pending_bytes = " + std::to_string(options_.max_pending_bytes));
     }
     /// A message that found no room ends, not inside the initiating call.
     void turn_away(core::send_node* n) {
@@ -126,7 +126,7 @@ protected:
           publisher_(options_, first_sequence_id(options_), {nullptr, &fill_random<Traits>}, codec),
           completions_(std::make_shared<completion_queue<Executor>>(most_nodes(options_))) {
         if (options_.compress_at == compress_at::end_to_end && options_.encryption.make != nullptr)
-            publisher_.seal_with(options_.encryption.make(options_.encryption, codec, {nullptr, &fill_random<Traits>}));
+            publisher_.seal_with(options_.encryption.make(options_.encryption, codec));
     }
     ~inbox() = default;
 
@@ -177,7 +177,8 @@ private:
 
     /// A window of them that is unanswered, as many that are answered and wait for their turn, and those that are new.
     static std::size_t most_nodes(const producer_options& o) noexcept {
-        return 2 * std::max<std::size_t>(core::window_of(o).messages, 512) + 64;
+        constexpr std::size_t least = 1024, most = 65'536; // 40 MB
+        return std::clamp(2 * core::window_of(o).messages + 64, least, most);
     }
 
     std::shared_ptr<completion_queue<Executor>> completions_;

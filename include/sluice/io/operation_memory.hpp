@@ -53,7 +53,7 @@ public:
 
         template <class U>
         friend bool operator==(const allocator& a, const allocator<U>& b) noexcept {
-            return a.memory_ == b.memory_;
+            return a.memory_ == allocator(b).memory_;
         }
 
     private:

@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <memory>
 #include <span>
+#include <system_error>
 #include <utility>
 
 namespace sluice {
@@ -26,8 +27,12 @@ struct compressor {
     static compressor of(Codec& codec) noexcept {
         return {codec.type(), &codec,
                 [](const void* c, std::size_t n) { return static_cast<const Codec*>(c)->bound(n); },
-                [](void* c, std::span<const std::byte> in, std::span<std::byte> out) {
-                    return static_cast<Codec*>(c)->compress(in, out);
+                [](void* c, std::span<const std::byte> in, std::span<std::byte> out) -> codec_result {
+                    try {
+                        return static_cast<Codec*>(c)->compress(in, out);
+                    } catch (...) { // as any other failure of the codec: what it was to compress goes as it is
+                        return {make_error_code(std::errc::operation_not_supported), 0};
+                    }
                 }};
     }
 

@@ -81,8 +81,8 @@ public:
     envelope& operator=(envelope&&) noexcept = default;
 
     /// A fresh data key of `random`'s, wrapped for each of `recipients` (the padding is OpenSSL's own randomness).
-    /// `errc::invalid_option` names the key that OpenSSL cannot wrap for, or says that there is none. Throws what
-    /// `random` throws.
+    /// `errc::invalid_key` names the key that OpenSSL cannot wrap for; `errc::invalid_option`: there is none. Throws
+    /// what `random` throws.
     static std::pair<failure, envelope> make(std::span<const recipient> recipients, web::random_source random,
                                              std::uint64_t limit = most_messages) {
         std::pair<failure, envelope> made{};
@@ -97,8 +97,8 @@ public:
             std::string wrong;
             const std::vector<std::byte> wrapped = wrap(to.key.get(), key.span(), wrong);
             if (wrapped.empty()) {
-                made.first = make_failure(errc::invalid_option, "encryption key " + sluice::detail::in_quotes(to.name) +
-                                                                    ": OpenSSL cannot encrypt with it: " + wrong);
+                made.first = make_failure(errc::invalid_key, "encryption key " + sluice::detail::in_quotes(to.name) +
+                                                                 ": OpenSSL cannot encrypt with it: " + wrong);
                 return made;
             }
             detail::append_wrapped_key(json, to, wrapped);

@@ -33,10 +33,16 @@ public:
     failure renew() override {
         envelope_ = envelope();
         auto [unread, recipients] = read_recipients(reader_, names_);
-        if (unread) return unread;
+        if (unread) {
+            // What the system refuses now, too many open files say, it may give later: a producer that has had its keys
+            // does not end for it.
+            if (had_keys_ && unread.details && unread.details->cause) unread.code = errc::credential_failed;
+            return unread;
+        }
         auto [unmade, fresh] = envelope::make(recipients, random_, limit_);
         if (unmade) return unmade;
         envelope_ = std::move(fresh);
+        had_keys_ = true;
         return {};
     }
     std::string_view url_parameter() const noexcept override { return envelope_.url_parameter(); }
@@ -53,7 +59,7 @@ public:
         return {.payload = sealed.bytes,
                 .members = {members_.data(),
                             static_cast<std::size_t>(sealed.put_members(members_.data()) - members_.data())},
-                .compressed = sealed.compression != compression_type::none};
+                .compressed = type_ != compression_type::none};
     }
     bool exhausted() const noexcept override { return envelope_.exhausted(); }
     void idle() noexcept override { sealer_.shrink(0); }
@@ -66,6 +72,7 @@ private:
     web::random_source random_;
     std::uint64_t limit_;
     envelope envelope_{};
+    bool had_keys_ = false;
     std::array<char, 160> members_{}; ///< three members: the names, a codec's name, 20 digits, 16 of base64
 };
 

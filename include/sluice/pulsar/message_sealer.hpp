@@ -19,7 +19,7 @@ struct sealed_message {
     std::error_code ec{};
     web::bytes_view payload{};
     std::string_view members{}; ///< of the JSON object, each with its comma before it
-    bool compressed = false;
+    bool compressed = false;    ///< a codec has worked at it, whether or not it has shrunk
 };
 
 /// For one producer, and used by one thread at a time.

@@ -26,7 +26,7 @@ struct recipient {
 };
 
 /// Checks what a reader gave, and cleanses its text: it may be a private key, put there by mistake.
-/// `errc::invalid_option` names the key, its file and what is wrong, and quotes nothing of the text.
+/// `errc::invalid_key` names the key, its file and what is wrong, and quotes nothing of the text.
 inline std::pair<failure, recipient> make_recipient(std::string_view name, public_key&& key) {
     std::pair<failure, recipient> made{};
     parsed_key parsed = parse_public_key(key.pem);
@@ -39,7 +39,7 @@ inline std::pair<failure, recipient> make_recipient(std::string_view name, publi
     } else {
         const std::string text = "encryption key " + sluice::detail::in_quotes(name) + ": ";
         made.first =
-            make_failure(errc::invalid_option, text + (key.origin.empty() ? "the key" : key.origin) + " " + wrong);
+            make_failure(errc::invalid_key, text + (key.origin.empty() ? "the key" : key.origin) + " " + wrong);
     }
     return made;
 }
