@@ -168,7 +168,7 @@ TEST_CASE("publisher, packed: after a loss the same packs go again, less those w
         h.advance(1s);
         h.open();
         CHECK(write(h) == "[m0 m2] alone [y]");
-        for (const std::uint64_t c : {0, 2, 3}) h.ack(c);
+        for (const std::uint64_t c : contexts{0, 2, 3}) h.ack(c);
         for (const int i : {0, 2, 6, 8}) CHECK(h.persisted(sent[static_cast<std::size_t>(i)]));
         CHECK(h.pub.drained());
         CHECK(h.pub.numbers().snapshot().frames_resent == 2);
