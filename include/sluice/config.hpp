@@ -131,9 +131,10 @@ struct producer_options {
 
     // Pulsar's
     sluice::scope scope = scope::global;
-    std::string producer_name{};                       ///< empty: the server makes one; a name in use is refused (409)
-    std::optional<std::int64_t> initial_sequence_id{}; ///< the first message gets this + 1; -1 or more
-    bool deduplicate = false;                          ///< needs `producer_name`
+    std::string producer_name{}; ///< empty: the server makes one; a name in use is refused (409)
+    /// The first message, or the first pack, gets this + 1; -1 or more. Not with both `packed` and `deduplicate`.
+    std::optional<std::int64_t> initial_sequence_id{};
+    bool deduplicate = false; ///< needs `producer_name`
     sluice::message_routing_mode message_routing_mode = message_routing_mode::single_partition;
     sluice::hashing_scheme hashing_scheme = hashing_scheme::java_string_hash;
 
@@ -154,10 +155,11 @@ struct producer_options {
     std::size_t max_frame_bytes = 1u << 20; ///< a message's JSON text; the proxy closes the socket over its limit
     /// Frames gathered into one write, and messages into one pack before compression, 4 KiB .. 16 MiB.
     std::size_t batching_max_bytes = 128u << 10;
-    std::chrono::milliseconds ping_interval{30'000};   ///< of silence; 0: none
-    std::chrono::milliseconds connect_timeout{10'000}; ///< resolve, connect and TLS together, and again the upgrade
-    std::chrono::milliseconds write_timeout{30'000};   ///< of a write of which the system takes nothing; 0: none
-    std::chrono::milliseconds close_timeout{30'000};   ///< the longest that `close` drains
+    std::chrono::milliseconds ping_interval{30'000}; ///< of silence; 0: none
+    std::chrono::milliseconds connect_timeout{
+        10'000}; ///< resolve, connect and TLS together; the upgrade; the probe of `end_to_end`
+    std::chrono::milliseconds write_timeout{30'000}; ///< of a write of which the system takes nothing; 0: none
+    std::chrono::milliseconds close_timeout{30'000}; ///< the longest that `close` drains
     reconnect_policy reconnect{};
 
     /// The first mistake: the field, its value and what is allowed.

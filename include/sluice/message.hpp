@@ -170,7 +170,7 @@ private:
 /// What a send completes with.
 struct receipt {
     sluice::message_id message_id{}; ///< empty unless `outcome` is persisted or duplicate
-    std::int64_t sequence_id = -1;   ///< the producer's number of the message; -1 where none was given
+    std::int64_t sequence_id = -1;   ///< the producer's number of the message, or of its pack; -1 where none was given
     sluice::outcome outcome = sluice::outcome::not_sent;
     std::shared_ptr<const error_details> info{};
 

@@ -129,7 +129,7 @@ public:
     /// `drop_oldest` one past the window and `max_waiting_messages`, or past the window's bytes, with `errc::dropped`.
     /// Errors: `errc::send_timeout` (not sent), `errc::ack_timeout` (maybe persisted), `errc::rejected` and what the
     /// server says, `errc::too_large`, `errc::invalid_message`, `errc::invalid_json` (of a `json_array`),
-    /// `errc::closed`, and what ended the producer.
+    /// `errc::encryption_failed` (`end_to_end`), `errc::closed`, and what ended the producer.
     /// `receipt::outcome` tells what became of the message, on failure too.
     /// Cancellation: a message that is not yet encoded is withdrawn: `operation_aborted`, `not_sent`. An encoded one is
     /// let go of with `terminal` and `partial` (`operation_aborted`, `maybe_persisted`), and goes on with `total`
@@ -228,7 +228,7 @@ public:
     producer_stats stats() const noexcept { return driver_->publisher().numbers().snapshot(); }
     producer_state state() const noexcept { return driver_->state(); }
     /// The highest number of an acknowledged message, -1 if there is none. With `initial_sequence_id` or `deduplicate`
-    /// it is the broker's; what a restarted program gives as `initial_sequence_id`.
+    /// it is the broker's; what a restarted program gives as `initial_sequence_id`. With `packed` numbers are packs'.
     std::int64_t last_sequence_id() const noexcept { return driver_->publisher().last_sequence_id(); }
 
 private:

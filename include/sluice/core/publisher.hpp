@@ -35,8 +35,9 @@ namespace core {
 ///                                          '--- (never: a message in the window keeps its slot, and a lost
 ///                                                connection encodes it again from there, in the old order)
 ///
-/// All but `submit`, `reserve` and the counters is for one strand. Nothing here calls user code: what is done comes out
-/// of `take_finished`, whose nodes the owner finishes elsewhere.
+/// All but `submit`, `reserve` and the counters is for one strand. Nothing here calls user code but the codec and, in
+/// `renew_keys`, the reader of keys: what is done comes out of `take_finished`, whose nodes the owner finishes
+/// elsewhere.
 class publisher {
 public:
     /// Options that are not allowed do no harm here: there is room for the first message, which is told so.
