@@ -336,6 +336,7 @@ private:
         p.every = d_.pick({0u, 0u, 5u});
         p.broken = d_.pick({0u, 0u, 7u});
         o.compress_at = sluice::compress_at::packed;
+        if (o.deduplicate) o.initial_sequence_id.reset(); // not allowed together
         o.pack_layout = p.json ? sluice::pack_layout::json_array : sluice::pack_layout::framed;
         o.batching_max_messages = d_.pick({1, 3, 3, 1000});
         o.batching_max_publish_delay = d_.pick<std::chrono::milliseconds>({1ms, 10ms, 10ms, 100ms});
