@@ -90,27 +90,6 @@ TEST_CASE("publisher, packed: what the server takes no more, later packs are sma
     CHECK(h.pub.drained());
 }
 
-TEST_CASE("publisher, packed: no more frames are unanswered than max_pending_messages, or four") {
-    producer_options o = packed_options();
-    o.batching_max_messages = 10;
-    o.max_pending_messages = 3;
-    harness h(o);
-    h.open();
-    for (const char* key : {"a", "b", "a", "b", "a"}) {
-        sluice::message m("m");
-        m.key = key;
-        h.send(m);
-    }
-    h.advance(1s);
-    CHECK(write(h) == "a:[m] b:[m] a:[m] b:[m]");
-    CHECK(write(h).empty());
-    h.ack(0);
-    CHECK(write(h) == "a:[m]");
-    for (std::uint64_t c = 1; c < 4; ++c) h.ack(c);
-    h.ack(4);
-    CHECK(h.pub.drained());
-}
-
 struct throwing_codec {
     sluice::compression_type type() const noexcept { return sluice::compression_type::lz4; }
     std::size_t bound(std::size_t n) const noexcept { return n; }

@@ -35,16 +35,6 @@ TEST_CASE("window: contexts are consecutive and never given twice") {
     CHECK(open(w) == 3);
 }
 
-TEST_CASE("window: how many frames are in it") {
-    window w(10, 1000);
-    CHECK(w.has_frames(0));
-    CHECK_FALSE(w.has_frames(1));
-    for (int i = 0; i < 3; ++i) open(w);
-    w.release(1); // a hole
-    CHECK(w.has_frames(2));
-    CHECK_FALSE(w.has_frames(3));
-}
-
 TEST_CASE("window: what is not in it is not found") {
     window w(10, 1000);
     CHECK(w.find(0) == nullptr); // not even a ring

@@ -52,8 +52,6 @@ inline bool publisher::append_pack() {
     case gathered::pack: break;
     }
     packer& pack = *packs_;
-    // Small packs are not to be more frames than a proxy takes without being told.
-    if (window_.has_frames(static_cast<std::size_t>(std::max(options_.max_pending_messages, 4)))) return false;
     if (!batch_.has_room(pack.most_text() + web::max_frame_header_size)) return false;
     const message_view m = pack.finish();
     if (pack.compresses()) batch_.compressed(pack.size());

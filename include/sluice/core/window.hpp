@@ -83,13 +83,6 @@ public:
         return c;
     }
 
-    /// So many slots are not free, or more.
-    bool has_frames(std::size_t n) const noexcept {
-        if (next_ - oldest_ < n) return false; // as nearly always
-        for (std::uint64_t c = oldest_; c != next_ && n != 0; ++c) n -= at(c).state != slot_state::free;
-        return n == 0;
-    }
-
     std::uint64_t oldest() const noexcept { return oldest_; } ///< the first context that is not free
     std::uint64_t next() const noexcept { return next_; }     ///< the context that the next slot will get
     std::size_t messages() const noexcept { return messages_; }
