@@ -125,7 +125,7 @@ TEST_CASE("fail: what finds no room ends with queue_full, not inside the initiat
         CHECK(all[i].error() == sluice::errc::queue_full);
         CHECK(all[i].error() == sluice::condition::retryable);
         CHECK(all[i].value().outcome == sluice::outcome::not_sent);
-        CHECK(contains(all[i].value().details().text, "max_pending_messages = 3"));
+        CHECK(contains(all[i].value().details().text, "window of 3 messages (max_pending_messages)"));
     }
     f.wait_for_frames(3);
     done push;
