@@ -14,6 +14,7 @@
 #include <exception>
 #include <iostream>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -64,7 +65,14 @@ std::size_t consume(const std::string& payload, const std::vector<sluice::proper
 
 } // namespace
 
-int main() try {
+int main(int argc, char** argv) try {
+    if (argc > 1) {
+        const bool help = argc == 2 && (argv[1] == std::string_view("--help") || argv[1] == std::string_view("-h"));
+        (help ? std::cout : std::cerr) << "usage: packed\n"
+                                          "Sends 1000 messages in packs to a region inside this process, and reads "
+                                          "them from there. It has no options.\n";
+        return help ? 0 : 2;
+    }
     asio::io_context context;
     sluice::testing::gateway gateway(context); // a region inside this process
     sluice::client client(context.get_executor(), {.url = gateway.url(), .auth = sluice::api_key{gateway.api_key()}});
