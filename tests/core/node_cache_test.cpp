@@ -36,7 +36,8 @@ TEST_SUITE("core/node_cache") {
         node_cache cache;
         std::vector<void*> held(3 * cache.most());
         for (void*& block : held) block = cache.allocate();
-        const std::vector<void*> last(held.begin(), held.begin() + cache.most()); // given first, so kept
+        const std::vector<void*> last(held.begin(),
+                                      held.begin() + static_cast<std::ptrdiff_t>(cache.most())); // given first, so kept
         for (void* const block : held) cache.deallocate(block);
         std::set<void*> kept;
         for (std::size_t i = 0; i < cache.most(); ++i) kept.insert(cache.allocate());
