@@ -42,7 +42,10 @@ inline std::unique_ptr<pulsar::message_sealer> make_sealer(const end_to_end_encr
 ///     options.compress_at = sluice::compress_at::end_to_end;
 ///     options.encryption = sluice::encrypt_for({"orders"}, sluice::pem_files{{"orders", "/etc/keys/orders.pem"}});
 ///
-/// The keys are read anew for each socket: what a file holds by then counts.
+/// The keys are read anew for each socket: what a file holds by then counts. Nothing is read here: a name that is not
+/// allowed shows at the producer's first operation as `errc::invalid_option`, a key that will not do as
+/// `errc::invalid_key`. A producer has a copy of the reader, and asks it on its strand; producers that share what a
+/// reader refers to may ask at the same time.
 inline end_to_end_encryption encrypt_for(std::vector<std::string> names, key_source reader) {
     end_to_end_encryption option;
     option.keys = std::move(names);

@@ -157,7 +157,6 @@ TEST_CASE("publisher, packed: after a loss the same packs go again, less those w
 TEST_CASE("publisher, packed: what is sent again does not compress more than 64 KiB in one write") {
     producer_options o = pairs();
     o.batching_max_messages = 1000;
-    o.batching_max_bytes = 64 * 1024;
     harness h(o, 0, sluice::pulsar::compressor::owning(sluice::codec::lz4()));
     h.open();
     for (int i = 0; i < 10; ++i) h.send(std::string(30'000, static_cast<char>('a' + i)));

@@ -312,7 +312,7 @@ TEST_CASE("publisher, packed: a pack is compressed, or not where that does not s
 TEST_CASE("publisher, packed: no write compresses more than 64 KiB, or one pack") {
     std::vector<std::size_t> sizes;
     producer_options o = packed_options();
-    o.batching_max_bytes = 100'000;
+    o.batching_max_bytes = 200'000; // packs have half
     o.batching_max_messages = 1000;
     o.max_pending_messages = 5000;
     harness h(o, 0, compressor::owning(spy_codec{&sizes}));

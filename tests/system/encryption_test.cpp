@@ -4,6 +4,7 @@
 #include "world.hpp"
 
 #include "pulsar/key_pairs.hpp"
+#include "support/own_codec.hpp"
 #include "support/scripted_server.hpp"
 #include "support/sealed_reader.hpp"
 #include "support/temporary_file.hpp"
@@ -90,6 +91,18 @@ TEST_CASE("end to end: every codec, in both dialects") {
             CHECK((last.payload.size() < 10'000) == (name != std::string_view("NONE")));
         }
     }
+}
+
+TEST_CASE("end to end: a codec of the user's own") {
+    world w;
+    sluice::client client = w.make_client();
+    own_codec_producer producer(client, "events", for_alice());
+    const std::vector<std::string> sent = events(50);
+    for (const sluice::result& r : run(w.context, producer.send_all(sent))) CHECK_FALSE(r.ec);
+    run(w.context, producer.close());
+    CHECK(all_opened(w) == sent);
+    for (const auto& m : w.gateway.messages("events"))
+        CHECK((m.encryption->compression_type == "ZLIB") == (opened(m).size() >= own_codec::least));
 }
 
 TEST_CASE("several may read, each with the own key; what stands beside the payload is not hidden") {

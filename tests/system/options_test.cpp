@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 // What a producer says to the server: its options, its codec, its credential, over the wire as a server sees them.
+#include "support/own_codec.hpp"
 #include "support/scripted_server.hpp"
 #include "world.hpp"
 
@@ -118,6 +119,8 @@ TEST_CASE("a codec chooses the compression towards the broker, at compile time a
     CHECK(l.parameter("compressionType") == "ZSTD");
     publish_once(context, c, {}, sluice::codec::snappy());
     CHECK(l.parameter("compressionType") == "SNAPPY");
+    publish_once(context, c, {}, own_codec());
+    CHECK(l.parameter("compressionType") == "ZLIB");
     for (const char* name : {"LZ4", "zlib", "Zstd", "snappy"}) {
         auto [codec, f] = sluice::codec::any::make(name);
         REQUIRE_FALSE(f);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 // Producers that pack: what consumers unpack is what was sent, with each codec; when packs go; options that contradict
 // each other.
+#include "support/own_codec.hpp"
 #include "world.hpp"
 
 #include <sluice/codec/any.hpp>
@@ -86,6 +87,20 @@ TEST_CASE("packed: what is unpacked is what was sent, with each codec, in either
             CHECK(stats.frames_written == 6);
             run(w.context, producer.close());
         }
+}
+
+TEST_CASE("packed: a codec of the user's own") {
+    world w;
+    sluice::client client = w.make_client();
+    own_codec_producer producer(client, "events", packing());
+    const std::vector<std::string> sent = events(250);
+    for (const sluice::result& r : run(w.context, producer.send_all(sent))) CHECK_FALSE(r.ec);
+    run(w.context, producer.send("short")); // it refuses what is as short as that
+    run(w.context, producer.close());
+    const consumed got = consume(w);
+    CHECK(got.messages.size() == 251);
+    CHECK(got.packs == 4);
+    CHECK(got.compressed == 3);
 }
 
 TEST_CASE("packed: a JSON array of JSON; what is none is refused by itself, pushed or sent") {

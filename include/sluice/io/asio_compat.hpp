@@ -44,6 +44,7 @@
 
 #include <sluice/error.hpp>
 #include <sluice/io/erased_executor.hpp>
+#include <sluice/io/memory_allocator.hpp>
 #include <sluice/io/operation_memory.hpp>
 
 #include <memory>
@@ -86,7 +87,7 @@ inline auto into(std::error_code& ec) noexcept {
 /// The same, with memory that outlives the operation.
 template <class Strand>
 inline auto into(std::error_code& ec, operation_memory& memory) noexcept {
-    return asio::bind_allocator(operation_memory::allocator<void>(memory), into<Strand>(ec));
+    return asio::bind_allocator(memory_allocator<void, operation_memory*>(&memory), into<Strand>(ec));
 }
 
 /// Operations' memory: the handler's own allocator, else one that recycles per thread.

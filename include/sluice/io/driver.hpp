@@ -300,8 +300,7 @@ private:
         if (r.error) co_return r.error;
         publisher_.opened(r.surplus.view(), std::move(r.compression));
         if (!publisher_.probing()) co_return failure{};
-        writer_.wake();
-        co_return co_await await_probe<strand_type, Traits>(link_, publisher_, over_);
+        co_return co_await await_probe<strand_type, Traits>(link_, publisher_, writer_, over_);
     }
 
     /// Reads until the socket is of no more use, and says why.

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <sluice/core/node_cache.hpp>
+#include <sluice/io/memory_allocator.hpp>
 
 #include <asio/any_io_executor.hpp>
 #include <asio/execution/allocator.hpp>
@@ -24,7 +25,20 @@ namespace sluice {
 inline namespace v1 {
 namespace io {
 
-using strand_memory = core::block_cache<256>;
+/// What a strand queues: Asio keeps two blocks a thread, for all that runs there.
+class strand_memory {
+public:
+    void* allocate(std::size_t size) { return size <= blocks_.block_size ? blocks_.allocate() : ::operator new(size); }
+    void deallocate(void* memory, std::size_t size) noexcept {
+        if (size <= blocks_.block_size)
+            blocks_.deallocate(memory);
+        else
+            ::operator delete(memory);
+    }
+
+private:
+    core::block_cache<256> blocks_{};
+};
 
 /// The same executor, but for two things. A strand asks whether it may block each time it is given something to run,
 /// and `any_io_executor` allocates memory for its answer: this one knows it. And a strand asks where the memory for
@@ -40,41 +54,8 @@ public:
         : erased_executor(e, asio::query(e, asio::execution::blocking) == asio::execution::blocking.never,
                           std::make_shared<strand_memory>()) {}
 
-    /// Of what a strand queues. Asio keeps two blocks a thread, for all that runs there.
-    template <class T>
-    class allocator {
-    public:
-        using value_type = T;
-        explicit allocator(std::shared_ptr<strand_memory> memory) noexcept : memory_(std::move(memory)) {}
-        template <class U>
-        allocator(const allocator<U>& other) noexcept : memory_(other.memory_) {}
-
-        T* allocate(std::size_t n) {
-            void* const at = fits(n) ? memory_->allocate() : ::operator new(n * sizeof(T));
-            return static_cast<T*>(at);
-        }
-        void deallocate(T* at, std::size_t n) noexcept {
-            if (fits(n))
-                memory_->deallocate(at);
-            else
-                ::operator delete(at);
-        }
-
-        template <class U>
-        friend bool operator==(const allocator& a, const allocator<U>& b) noexcept {
-            return a.memory_ == allocator(b).memory_;
-        }
-
-    private:
-        template <class U>
-        friend class allocator;
-        static constexpr bool fits(std::size_t n) noexcept {
-            static_assert(alignof(T) <= strand_memory::alignment);
-            return n == 1 && sizeof(T) <= strand_memory::block_size;
-        }
-
-        std::shared_ptr<strand_memory> memory_;
-    };
+    /// Of what a strand queues.
+    using allocator_type = memory_allocator<void, std::shared_ptr<strand_memory>>;
 
     asio::execution_context& query(asio::execution::context_t) const noexcept {
         return asio::query(inner_, asio::execution::context);
@@ -83,7 +64,7 @@ public:
         return never_ ? blocking(asio::execution::blocking.never) : blocking(asio::execution::blocking.possibly);
     }
 
-    allocator<void> query(asio::execution::allocator_t<void>) const noexcept { return allocator<void>(memory_); }
+    allocator_type query(asio::execution::allocator_t<void>) const noexcept { return allocator_type(memory_); }
 
     erased_executor require(blocking::never_t p) const {
         return never_ ? *this : erased_executor(asio::require(inner_, p), true, memory_);

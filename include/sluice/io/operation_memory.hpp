@@ -29,38 +29,12 @@ public:
         used_ = true;
         return block_.get();
     }
-    void deallocate(void* memory) noexcept {
+    void deallocate(void* memory, std::size_t) noexcept {
         if (memory == block_.get())
             used_ = false;
         else
             ::operator delete(memory);
     }
-
-    /// For `asio::bind_allocator`.
-    template <class T>
-    class allocator {
-    public:
-        using value_type = T;
-        explicit allocator(operation_memory& memory) noexcept : memory_(&memory) {}
-        template <class U>
-        allocator(const allocator<U>& other) noexcept : memory_(other.memory_) {}
-
-        T* allocate(std::size_t n) {
-            static_assert(alignof(T) <= __STDCPP_DEFAULT_NEW_ALIGNMENT__);
-            return static_cast<T*>(memory_->allocate(sizeof(T) * n));
-        }
-        void deallocate(T* at, std::size_t) noexcept { memory_->deallocate(at); }
-
-        template <class U>
-        friend bool operator==(const allocator& a, const allocator<U>& b) noexcept {
-            return a.memory_ == allocator(b).memory_;
-        }
-
-    private:
-        template <class U>
-        friend class allocator;
-        operation_memory* memory_;
-    };
 
 private:
     struct release {

@@ -6,6 +6,7 @@
 #include <sluice/io/handshake.hpp>
 #include <sluice/io/link.hpp>
 #include <sluice/io/traits.hpp>
+#include <sluice/io/wakeup.hpp>
 
 #include <cstddef>
 #include <span>
@@ -15,14 +16,16 @@ namespace sluice {
 inline namespace v1 {
 namespace io {
 
-/// Reads until the publisher has its answer; who calls it sees that the probe is written. `over`: nobody wants to know
-/// any more. The references must outlive the call.
+/// Reads until the publisher has its answer; `writer` writes the probe, and what a ping is answered. `over`: nobody
+/// wants to know any more. The references must outlive the call.
 template <class Strand, class Traits>
-task<Strand, failure> await_probe(link<Strand, Traits>& socket, core::publisher& publisher, const bool& over) {
+task<Strand, failure> await_probe(link<Strand, Traits>& socket, core::publisher& publisher, wakeup& writer,
+                                  const bool& over) {
     const auto stream = socket.stream();
     socket.begin_step();
     failure f = publisher.received(0, io::now<Traits>());
     while (!f && !over && publisher.probing()) {
+        writer.wake();
         const std::span<std::byte> in = publisher.prepare(1024);
         std::error_code ec;
         const std::size_t n = co_await stream->async_read_some(asio::buffer(in.data(), in.size()), into<Strand>(ec));
