@@ -33,7 +33,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         require(EVP_PKEY_get_bits(made.key.get()) >= pulsar::shortest_rsa_key);
         return 0;
     }
-    require(f.code == errc::invalid_option);
+    require(f.code == errc::invalid_key);
     const std::string& said = f.details->text;
     require(said.starts_with(begin) && said.size() < 300);
     for (const char c : said) require(c >= 0x20 && c < 0x7f);
