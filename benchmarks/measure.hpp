@@ -206,7 +206,7 @@ private:
         std::uint64_t messages = 0;
     };
 
-    std::uint64_t stride() const noexcept { return std::max<std::uint64_t>(1, options_.window / 64); }
+    std::uint64_t stride() const noexcept { return std::max<std::uint64_t>(1, options_.window / 16); }
 
     // The clock is looked at once in many messages, for the sake of the fast clients.
     void look() {

@@ -15,6 +15,7 @@ using namespace sluice;
 using pulsar::ack_kind;
 using pulsar::ack_parser;
 using pulsar::acknowledgement;
+using pulsar::common_acknowledgement;
 
 namespace {
 
@@ -44,7 +45,10 @@ TEST_CASE("an acknowledgement, fast") {
                              R"({"result":"ok","messageId":"CAQQADAA","context":"1","schemaVersion":0})",
                              R"({"result":"ok","messageId":"CAQQADAA","context":"1"})"}) {
         CAPTURE(text);
-        CHECK(ack_parser::parse_common(text, ack));
+        common_acknowledgement common;
+        REQUIRE(ack_parser().parse_common(text, common));
+        CHECK(common.context == 1);
+        CHECK(common.message_id == "CAQQADAA");
         REQUIRE(parse(parser, text, ack) == ack_kind::acknowledgement);
         CHECK(ack.ok);
         CHECK(ack.has_context);
@@ -119,7 +123,8 @@ TEST_CASE("other shapes of the same") {
                              R"({"\u0072esult":"ok","messageId":"CAQQADAA","context":"42"})",
                              R"({"result":"ok","errorMsg":null,"messageId":"CAQQADAA","context":"42"})"}) {
         CAPTURE(text);
-        CHECK(!ack_parser::parse_common(text, ack));
+        common_acknowledgement common;
+        CHECK(!parser.parse_common(text, common));
         REQUIRE(parse(parser, text, ack) == ack_kind::acknowledgement);
         CHECK(ack.ok);
         CHECK(ack.context == 42);
@@ -161,25 +166,71 @@ TEST_CASE("the fast path reads numbers of any length") {
         return R"({"result":"ok","messageId":"CAQQADAA","context":")" + std::string(number) + std::string(end);
     };
     const std::string digits = "1234567890123456789";
-    acknowledgement ack;
+    ack_parser parser;
+    common_acknowledgement ack;
     for (std::size_t n = 1; n <= digits.size(); ++n)
         for (const char* end : {R"("})", R"(","errorCode":0})", R"(","errorCode":0,"schemaVersion":0})"}) {
             const std::string number = digits.substr(digits.size() - n).replace(0, 1, "9");
             CAPTURE(number);
-            REQUIRE(ack_parser::parse_common(text_with(number, end), ack));
+            REQUIRE(parser.parse_common(text_with(number, end), ack));
             CHECK(std::to_string(ack.context) == number);
             for (std::size_t at = 0; at < n; ++at)
                 for (const char other :
                      {'/', ':', '\0', '"', '\x7f', static_cast<char>(0xb0), static_cast<char>(0xff)}) {
                     std::string bad = number;
                     bad[at] = other;
-                    CHECK_FALSE(ack_parser::parse_common(text_with(bad, end), ack));
+                    CHECK_FALSE(parser.parse_common(text_with(bad, end), ack));
                 }
         }
-    CHECK_FALSE(ack_parser::parse_common(text_with("", R"("})"), ack));
-    CHECK_FALSE(ack_parser::parse_common(text_with("01234567", R"("})"), ack));
-    CHECK_FALSE(ack_parser::parse_common(text_with("12345678901234567890", R"("})"), ack));
-    CHECK_FALSE(ack_parser::parse_common(text_with("12345678", ""), ack));
+    CHECK_FALSE(parser.parse_common(text_with("", R"("})"), ack));
+    CHECK_FALSE(parser.parse_common(text_with("01234567", R"("})"), ack));
+    CHECK_FALSE(parser.parse_common(text_with("12345678901234567890", R"("})"), ack));
+    CHECK_FALSE(parser.parse_common(text_with("12345678", ""), ack));
+}
+
+TEST_CASE("contexts that count up are known before they are read, and others are read all the same") {
+    for (const char* end : {R"("})", R"(","errorCode":0,"schemaVersion":0})"})
+        for (const std::uint64_t from :
+             {std::uint64_t{0}, std::uint64_t{95}, std::uint64_t{999'990}, std::uint64_t{9'999'995},
+              std::uint64_t{99'999'995}, std::uint64_t{999'999'999'999'995}, std::uint64_t{9'999'999'999'999'995},
+              std::uint64_t{9'999'999'999'999'999'980u}}) {
+            ack_parser parser;
+            common_acknowledgement ack;
+            for (std::uint64_t context = from; context < from + 20; ++context) {
+                const std::string text =
+                    R"({"result":"ok","messageId":"CAQQADAA","context":")" + std::to_string(context) + end;
+                CAPTURE(text);
+                REQUIRE(parser.parse_common(text, ack));
+                REQUIRE(ack.context == context);
+                // The same text cut or changed, when it is what the parser waits for.
+                const std::size_t digit = text.find(end, 40) - 1;
+                ack_parser ready;
+                const std::string before =
+                    R"({"result":"ok","messageId":"CAQQADAA","context":")" + std::to_string(context - 1) + R"("})";
+                const auto wait_for = [&] {
+                    if (context != 0) REQUIRE(ready.parse_common(before, ack));
+                };
+                for (const char other : {'/', ':', '"', '\0', static_cast<char>(0xb0)}) {
+                    std::string bad = text;
+                    bad[digit] = other;
+                    wait_for();
+                    CHECK_FALSE(ready.parse_common(bad, ack));
+                }
+                for (std::size_t cut = digit; cut < text.size(); ++cut) {
+                    const std::unique_ptr<char[]> exact(new char[cut]); // exact, for the sanitizer
+                    std::memcpy(exact.get(), text.data(), cut);
+                    wait_for();
+                    CHECK_FALSE(ready.parse_common({exact.get(), cut}, ack));
+                }
+                std::string longer = text; // the digits that are waited for, and another one
+                longer.insert(digit + 1, 1, '7');
+                wait_for();
+                if (std::to_string(context).size() < 19 && context != 0) {
+                    REQUIRE(ready.parse_common(longer, ack));
+                    CHECK(ack.context == context * 10 + 7);
+                }
+            }
+        }
 }
 
 TEST_CASE("a context is one of our numbers or foreign") {
@@ -273,10 +324,14 @@ TEST_CASE("both paths agree") {
             else
                 text.insert(at, 1, static_cast<char>(below(128)));
         }
-        acknowledgement a, b;
-        if (!ack_parser::parse_common(text, a)) continue;
+        common_acknowledgement common;
+        if (!parser.parse_common(text, common)) continue;
         ++fast;
         CAPTURE(text);
+        acknowledgement a, b;
+        REQUIRE(parse(parser, text, a) == ack_kind::acknowledgement);
+        CHECK(a.context == common.context);
+        CHECK(a.message_id == common.message_id);
         REQUIRE(parser.parse_any(text, b) == ack_kind::acknowledgement);
         REQUIRE(same(a, b));
     }

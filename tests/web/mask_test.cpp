@@ -5,6 +5,7 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <set>
 #include <string>
 #include <vector>
@@ -70,11 +71,32 @@ TEST_CASE("keys come from the source, each once, and one call fills many") {
                     }});
     CHECK(state.calls == 0);
     std::set<mask_key> seen;
-    for (int i = 0; i < 600; ++i) seen.insert(keys.next());
-    CHECK(seen.size() == 600);
+    for (int i = 0; i < 5000; ++i) seen.insert(keys.next());
+    CHECK(seen.size() == 5000);
     CHECK(*seen.begin() == 1);
-    CHECK(*seen.rbegin() == 600);
-    CHECK(state.calls == 3);
+    CHECK(*seen.rbegin() == 5000);
+    CHECK(state.calls == 4);
+    keys.shrink(); // what is left of them is forgotten, not used later
+    seen.insert(keys.next());
+    keys.shrink(); // few, and kept
+    seen.insert(keys.next());
+    CHECK(seen.size() == 5002);
+    CHECK(state.calls == 5);
+}
+
+TEST_CASE("keys whose source fails are not used") {
+    struct source {
+        int calls = 0;
+    } state;
+    mask_keys keys({&state, [](void* context, std::span<std::byte> out) {
+                        if (++static_cast<source*>(context)->calls % 2 == 1) throw 1;
+                        std::ranges::fill(out, std::byte{0x11});
+                    }});
+    for (int round = 0; round < 3; ++round) {
+        CHECK_THROWS_AS(keys.next(), int);
+        for (int i = 0; i < 2048; ++i) REQUIRE(keys.next() == 0x11111111);
+    }
+    CHECK(state.calls == 6);
 }
 
 TEST_CASE("numbers stand with their highest byte first") {

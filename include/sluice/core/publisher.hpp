@@ -48,6 +48,7 @@ public:
         : options_(options),
           first_sequence_id_(first_sequence_id),
           limit_(window_of(options)),
+          drops_(options.when_full == when_full::drop_newest || options.when_full == when_full::drop_oldest),
           keys_(random),
           window_(limit_.messages, limit_.bytes),
           packs_(options.compress_at == compress_at::packed ? std::make_unique<packer>(options, std::move(codec))
@@ -187,9 +188,9 @@ public:
 
     std::size_t messages() const noexcept { return waiting_messages_ + live_messages_; }
     std::size_t waiting() const noexcept { return waiting_messages_; }
-    /// More messages wait than `before`, and few for one write: half of the window at a time keeps both ends busy.
+    /// More messages wait than `before`, and few for one write: a third of the window at a time keeps both ends busy.
     bool gathers(std::size_t before) const noexcept {
-        return socket_ && waiting_messages_ > before && waiting_messages_ < limit_.messages / 2;
+        return socket_ && waiting_messages_ > before && waiting_messages_ < limit_.messages / 3;
     }
     /// Every message that was accepted has been answered.
     bool drained() const noexcept { return messages() == 0 && !awaits_cancels(); }
@@ -220,6 +221,7 @@ public:
     /// Gives memory back. Not the socket's: a read into `prepare`'s room may be under way.
     void idle() noexcept {
         batch_.idle();
+        keys_.shrink();
         if (packs_) packs_->idle();
         window_.shrink();
         text_.clear();
@@ -273,8 +275,8 @@ private:
     void reject_largest(const failure& closed);
     static outcome outcome_of(errc refusal, std::uint32_t attempts) noexcept;
     failure acknowledged(const pulsar::acknowledgement& ack, instant now);
-    bool persisted(const pulsar::acknowledgement& ack, instant now);
-    void stored(window::slot& s, const pulsar::acknowledgement& ack, outcome o, instant now);
+    bool persisted(const pulsar::common_acknowledgement& ack, instant now);
+    void stored(window::slot& s, const pulsar::common_acknowledgement& ack, outcome o, instant now);
     void settle(send_node* n, const failure& error, outcome o);
     void finish(send_node* n);
     void lost_closing(const failure& error, outcome o);
@@ -288,6 +290,7 @@ private:
     producer_options options_;
     std::int64_t first_sequence_id_;
     share limit_; ///< of the window
+    bool drops_;  ///< `when_full` = drop_newest, drop_oldest
     web::mask_keys keys_;
     pulsar::message_encoder encoder_{};
     pulsar::ack_parser parser_{};

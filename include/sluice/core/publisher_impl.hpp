@@ -89,7 +89,7 @@ inline void publisher::accept(send_node* n, instant now) {
     waiting_.push_back(n);
     ++waiting_messages_;
     waiting_bytes_ += n->message.payload().size();
-    if (options_.when_full == when_full::drop_newest || options_.when_full == when_full::drop_oldest) make_room();
+    if (drops_) make_room();
 }
 
 /// One message was put behind the others. The window's free places are counted as room: what is not encoded yet may

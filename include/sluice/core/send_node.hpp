@@ -84,6 +84,20 @@ public:
         last_ = std::exchange(other.last_, nullptr);
         other.first_ = nullptr;
     }
+    /// Takes out all up to `last`, which is in it.
+    node_list take_until(node* last) noexcept {
+        node_list taken;
+        taken.first_ = first_;
+        taken.last_ = last;
+        first_ = std::exchange(last->next, nullptr);
+        (first_ ? first_->previous : last_) = nullptr;
+        return taken;
+    }
+    /// Empties it: what was in it is linked through `next`.
+    node* release() noexcept {
+        last_ = nullptr;
+        return std::exchange(first_, nullptr);
+    }
     /// Destroys every node without calling its handler.
     void destroy_all() noexcept {
         while (node* n = pop_front()) n->finish(n, false);

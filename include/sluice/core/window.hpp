@@ -68,12 +68,15 @@ public:
     }
 
     /// The frame is settled; its chain has been taken out before.
-    [[gnu::always_inline]] void release(std::uint64_t context) noexcept {
-        slot& s = at(context);
+    void release(std::uint64_t context) noexcept { release(at(context), context); }
+    /// The same where its slot is at hand.
+    [[gnu::always_inline]] void release(slot& s, std::uint64_t context) noexcept {
         messages_ -= s.messages;
         bytes_ -= s.bytes;
         s.state = slot_state::free;
-        while (oldest_ != next_ && at(oldest_).state == slot_state::free) ++oldest_;
+        if (context != oldest_) return;
+        do ++oldest_;
+        while (oldest_ != next_ && at(oldest_).state == slot_state::free);
     }
 
     /// The first context at or after `from` that is live; `next()` if none is.

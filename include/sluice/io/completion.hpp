@@ -24,7 +24,7 @@ namespace io {
 template <class Executor>
 class completion_queue {
 public:
-    static constexpr int chunk = 64;
+    static constexpr int chunk = 256;
 
     /// `nodes`: so many messages there may be, in the window and here, at most.
     explicit completion_queue(std::size_t nodes = 1024) noexcept : pushes(nodes) {}
@@ -90,7 +90,10 @@ private:
     /// Begins a turn. True: another one is to be posted.
     bool take(core::node_list& some) {
         const std::lock_guard lock(mutex_);
-        for (int i = 0; i < chunk && !waiting_.empty() && !blocked(); ++i) some.push_back(waiting_.pop_front());
+        core::node* last = nullptr;
+        core::node* next = waiting_.front();
+        for (int i = 0; i < chunk && next && !(running_ != 0 && is_barrier(next)); ++i) next = (last = next)->next;
+        if (last) some = waiting_.take_until(last);
         ++running_;
         posted_ = false;
         return wants_turn();

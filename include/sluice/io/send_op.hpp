@@ -200,7 +200,7 @@ public:
           count_(n),
           left_(n),
           all_(n),
-          nodes_(std::make_unique<core::send_node[]>(n)) {
+          nodes_(std::make_unique_for_overwrite<core::send_node[]>(n)) {
         core::node::finish = &send_all_op::operation::finish;
         completion = this;
         settled = [](core::send_group* g, core::send_node* m) {

@@ -4,6 +4,7 @@
 
 #include <sluice/error.hpp>
 #include <sluice/message.hpp>
+#include <sluice/pulsar/context_text.hpp>
 #include <sluice/web/base64.hpp>
 #include <sluice/web/bytes.hpp>
 #include <sluice/web/json_scan.hpp>
@@ -23,6 +24,22 @@ namespace sluice {
 inline namespace v1 {
 namespace pulsar {
 
+/// True for ledger -1, entry -1: answered `ok`, yet thrown away as a repeat (or with a batch that began with one).
+inline bool is_dropped(std::string_view message_id) noexcept {
+    // Ledger and entry come first and fill 29 characters and a third: hardly anything else begins so.
+    constexpr std::string_view begin = "CP///////////wEQ////////////A";
+    if (message_id.size() < begin.size() || std::memcmp(message_id.data(), begin.data(), begin.size()) != 0)
+        return false;
+    const auto position = sluice::message_id(message_id).decode();
+    return position && position->ledger == -1 && position->entry == -1;
+}
+
+/// What nearly every answer says: `ok`, and for which message. The view is into what was parsed.
+struct common_acknowledgement {
+    std::uint64_t context = 0;
+    std::string_view message_id{};
+};
+
 /// One answer to one message. The views are valid until the next `parse` or the end of what was parsed.
 struct acknowledgement {
     bool ok = false;
@@ -33,15 +50,9 @@ struct acknowledgement {
     std::string_view message_id{}; ///< base64, where `ok`
     std::string_view error_text{}; ///< the server's words, where not `ok`. May quote the message
 
-    /// True for ledger -1, entry -1: answered `ok`, yet thrown away as a repeat (or with a batch that began with one).
-    bool dropped() const noexcept {
-        // Ledger and entry come first and fill 29 characters and a third: hardly anything else begins so.
-        constexpr std::string_view begin = "CP///////////wEQ////////////A";
-        if (message_id.size() < begin.size() || std::memcmp(message_id.data(), begin.data(), begin.size()) != 0)
-            return false;
-        const auto position = sluice::message_id(message_id).decode();
-        return position && position->ledger == -1 && position->entry == -1;
-    }
+    bool dropped() const noexcept { return is_dropped(message_id); }
+    /// It is what `common_acknowledgement` can say.
+    bool common() const noexcept { return ok && has_context && !foreign_context; }
 };
 
 /// What a text frame of the producer socket was.
@@ -103,12 +114,19 @@ class ack_parser {
 public:
     ack_kind parse(web::bytes_view frame, acknowledgement& out) {
         const std::string_view text = web::as_text(frame);
-        if (parse_common(text, out)) return ack_kind::acknowledgement;
-        return parse_any(text, out);
+        common_acknowledgement common;
+        if (!parse_common(text, common)) return parse_any(text, out);
+        out = {};
+        out.ok = true;
+        out.has_context = true;
+        out.context = common.context;
+        out.message_id = common.message_id;
+        return ack_kind::acknowledgement;
     }
 
-    /// The strict form of an `ok` alone; false for anything else, `out` is then unspecified.
-    static bool parse_common(std::string_view text, acknowledgement& out) noexcept {
+    /// The strict form of an `ok` alone; false for anything else, `out` is then unspecified. Quickest where the context
+    /// is the last one's successor.
+    [[gnu::always_inline]] bool parse_common(std::string_view text, common_acknowledgement& out) noexcept {
         constexpr std::string_view begin = R"({"result":"ok","messageId":")";
         constexpr std::string_view middle = R"(","context":")";
         const char* at = text.data();
@@ -125,19 +143,18 @@ public:
         out.message_id = {id, static_cast<std::size_t>(at - id)};
         if (!skip(middle)) return false;
 
-        const char* const number = at;
-        std::uint64_t context = 0;
-        at = detail::read_digits(at, end, context);
-        const auto digits = at - number;
-        if (digits == 0 || digits > 19 || (digits > 1 && *number == '0')) return false;
-        if (!detail::is_ack_end({at, static_cast<std::size_t>(end - at)})) return false;
-        out.ok = true;
-        out.has_context = true;
-        out.foreign_context = false;
-        out.context = context;
-        out.code = 0;
-        out.error_text = {};
-        return true;
+        if (expected_.stands_at(at, end)) {
+            out.context = expected_.context();
+            at += expected_.digits();
+            expected_.next();
+        } else {
+            const char* const number = at;
+            at = detail::read_digits(at, end, out.context);
+            const auto digits = at - number;
+            if (digits == 0 || digits > 19 || (digits > 1 && *number == '0')) return false;
+            expected_.turn_to(out.context + 1);
+        }
+        return detail::is_ack_end({at, static_cast<std::size_t>(end - at)});
     }
 
     /// Every form, by a JSON parser. Members may stand in any order, unknown ones are skipped, the last of two counts.
@@ -192,6 +209,7 @@ private:
         if (out.foreign_context) out.context = 0;
     }
 
+    context_text expected_{};
     web::byte_buffer padded_{};
     simdjson::dom::parser parser_{};
 };

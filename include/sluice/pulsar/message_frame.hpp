@@ -3,6 +3,7 @@
 #pragma once
 
 #include <sluice/message.hpp>
+#include <sluice/pulsar/context_text.hpp>
 #include <sluice/web/base64.hpp>
 #include <sluice/web/json.hpp>
 #include <sluice/web/mask.hpp>
@@ -114,51 +115,6 @@ inline char* put_decimal(Integer n, char* out) noexcept {
     return std::to_chars(out, out + 20, n).ptr;
 }
 
-/// The end of a plain message, `"N"}`, for contexts that nearly always count up: the digits are counted up in place
-/// instead of divided out. (And each is ready before it is needed: what has just been stored byte by byte cannot be
-/// loaded as words at once.)
-class context_end {
-public:
-    context_end() noexcept { write(0); }
-
-    std::size_t size() const noexcept { return size_; }
-    /// Makes it that of `context`.
-    void turn_to(std::uint64_t context) noexcept {
-        if (context != context_) write(context);
-    }
-    /// Copies it masked: up to seven bytes behind `size()` are written too. Then it is the next one's.
-    void put(char* out, web::mask_key key) noexcept {
-        const std::uint64_t wide = (std::uint64_t{key} << 32) | key;
-        for (std::size_t i = 0; i < size_; i += 8) {
-            std::uint64_t v;
-            std::memcpy(&v, text_.data() + i, 8);
-            v ^= wide;
-            std::memcpy(out + i, &v, 8);
-        }
-        next();
-    }
-
-private:
-    void write(std::uint64_t context) noexcept {
-        context_ = context;
-        text_[0] = '"';
-        char* const end = std::to_chars(text_.data() + 1, text_.data() + 21, context).ptr;
-        end[0] = '"';
-        end[1] = '}';
-        size_ = static_cast<std::size_t>(end - text_.data()) + 2;
-    }
-    void next() noexcept {
-        std::size_t last = size_ - 3;
-        while (text_[last] == '9') text_[last--] = '0';
-        if (++context_ == 0 || last == 0) return write(context_); // one digit more, or the last number of all
-        ++text_[last];
-    }
-
-    std::array<char, 24> text_{};
-    std::size_t size_ = 0;
-    std::uint64_t context_ = 0;
-};
-
 /// ISO 8601 in UTC with milliseconds, by civil arithmetic alone: no locale, no time zone. Years 0001 to 9999.
 inline char* put_event_time(message_attributes::time_point at, char* out) noexcept {
     const auto day = std::chrono::floor<std::chrono::days>(at);
@@ -266,7 +222,7 @@ public:
     /// `members`: of the payload, text as it is, each with its comma before it; `size` counts them.
     void encode(const message_view& m, std::uint64_t context, std::size_t size, web::mask_key key,
                 web::byte_buffer& out, std::string_view members = {}) {
-        constexpr std::size_t spare = 8; // for context_end::put
+        constexpr std::size_t spare = 8; // for context_text::put
         std::byte* const frame = out.prepare(web::max_frame_header_size + size + spare);
         web::frame_header header;
         header.masked = true;
@@ -293,13 +249,14 @@ public:
             end_.turn_to(context);
             const std::size_t n = end_.size();
             end_.put(at, key);
+            end_.next();
             at += n;
         }
         out.commit(static_cast<std::size_t>(reinterpret_cast<std::byte*>(at) - frame));
     }
 
 private:
-    detail::context_end end_{};
+    context_text end_{};
 };
 
 } // namespace pulsar

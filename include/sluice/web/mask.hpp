@@ -5,6 +5,7 @@
 #include <sluice/web/bytes.hpp>
 
 #include <array>
+#include <memory>
 
 namespace sluice {
 inline namespace v1 {
@@ -55,23 +56,41 @@ struct random_source {
     void operator()(std::span<std::byte> out) const { fill(context, out); }
 };
 
-/// A store of fresh keys: one call of the source fills 256 of them, since a call for each costs more than the frame.
+/// A store of fresh keys, since a call of the source costs more than many frames: the first fills a few of them, the
+/// next ones many.
 class mask_keys {
 public:
     explicit mask_keys(random_source source) noexcept : source_(source) {}
 
     mask_key next() {
-        if (at_ == keys_.size()) {
-            source_(std::as_writable_bytes(std::span(keys_)));
-            at_ = 0;
-        }
-        return std::exchange(keys_[at_++], 0);
+        if (at_ == end_) [[unlikely]]
+            refill();
+        return std::exchange(*at_++, 0);
+    }
+
+    /// Keeps no more than a few.
+    void shrink() noexcept {
+        if (end_ - keys_.get() <= few) return;
+        keys_.reset();
+        at_ = end_ = nullptr;
     }
 
 private:
+    static constexpr std::ptrdiff_t few = 64, many = 2048;
+
+    [[gnu::noinline]] void refill() {
+        const std::ptrdiff_t size = end_ == nullptr ? few : many;
+        if (end_ - keys_.get() != size) {
+            keys_ = std::make_unique<mask_key[]>(static_cast<std::size_t>(size));
+            at_ = end_ = keys_.get() + size; // used up, until the source has filled them
+        }
+        source_(std::as_writable_bytes(std::span(keys_.get(), end_)));
+        at_ = keys_.get();
+    }
+
     random_source source_;
-    std::array<mask_key, 256> keys_{};
-    std::size_t at_ = 256;
+    std::unique_ptr<mask_key[]> keys_{};
+    mask_key *at_ = nullptr, *end_ = nullptr;
 };
 
 } // namespace web
