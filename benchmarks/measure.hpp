@@ -206,11 +206,11 @@ private:
         std::uint64_t messages = 0;
     };
 
-    std::uint64_t stride() const noexcept { return std::max<std::uint64_t>(1, options_.window / 16); }
+    std::uint64_t stride() const noexcept { return std::max<std::uint64_t>(1, options_.window / 64); }
 
     // The clock is looked at once in many messages, for the sake of the fast clients.
     void look() {
-        next_look_ = acknowledged_ + stride();
+        next_look_ = acknowledged_ + std::max<std::uint64_t>(1, options_.window / 8);
         const auto now = clock::now();
         const bool warm = phase_ == warming;
         const std::uint64_t messages = warm ? options_.messages / 10 : options_.messages;

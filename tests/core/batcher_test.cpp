@@ -27,6 +27,21 @@ TEST_CASE("batcher: filled to its limit exactly; what is larger goes alone") {
     CHECK_FALSE(b.has_room(0));
 }
 
+TEST_CASE("batcher: so many frames, whatever their size, and one at least") {
+    batcher b(1000);
+    b.begin(2);
+    for (int i = 0; i < 2; ++i) {
+        CHECK(b.has_room(1));
+        b.arena().append(std::string_view("x"));
+        b.laid();
+    }
+    CHECK(!b.has_room(1));
+    b.begin();
+    b.arena().append(std::string_view("x"));
+    b.laid();
+    CHECK(b.has_room(1));
+}
+
 TEST_CASE("batcher: the memory is used again, and given back when idle") {
     batcher b(1000);
     b.arena().append(std::string(900, 'a'));

@@ -6,6 +6,7 @@
 
 #include <cstring>
 #include <memory>
+#include <optional>
 #include <random>
 #include <string>
 #include <string_view>
@@ -202,33 +203,42 @@ TEST_CASE("contexts that count up are known before they are read, and others are
                 CAPTURE(text);
                 REQUIRE(parser.parse_common(text, ack));
                 REQUIRE(ack.context == context);
-                // The same text cut or changed, when it is what the parser waits for.
-                const std::size_t digit = text.find(end, 40) - 1;
-                ack_parser ready;
-                const std::string before =
-                    R"({"result":"ok","messageId":"CAQQADAA","context":")" + std::to_string(context - 1) + R"("})";
+                // The same text changed or cut, when it is what the parser waits for.
+                const std::size_t number = text.find(R"("context":")") + 11;
+                const std::size_t digits = std::to_string(context).size();
+                std::optional<ack_parser> ready;
                 const auto wait_for = [&] {
-                    if (context != 0) REQUIRE(ready.parse_common(before, ack));
+                    ready.emplace();
+                    if (context == 0) return;
+                    REQUIRE(ready->parse_common(
+                        R"({"result":"ok","messageId":"","context":")" + std::to_string(context - 1) + R"("})", ack));
                 };
-                for (const char other : {'/', ':', '"', '\0', static_cast<char>(0xb0)}) {
-                    std::string bad = text;
-                    bad[digit] = other;
+                for (std::size_t digit = number; digit < number + digits; ++digit) {
+                    for (const char other : {'/', ':', '"', '\0', static_cast<char>(0xb0)}) {
+                        std::string bad = text;
+                        bad[digit] = other;
+                        wait_for();
+                        CHECK_FALSE(ready->parse_common(bad, ack));
+                    }
+                    std::string another = text; // in one digit, not the first: that could become a zero
+                    if (digit == number) continue;
+                    another[digit] = another[digit] == '9' ? '0' : static_cast<char>(another[digit] + 1);
                     wait_for();
-                    CHECK_FALSE(ready.parse_common(bad, ack));
+                    REQUIRE(ready->parse_common(another, ack));
+                    CHECK(std::to_string(ack.context) == another.substr(number, digits));
                 }
-                for (std::size_t cut = digit; cut < text.size(); ++cut) {
+                for (std::size_t cut = number; cut < text.size(); ++cut) {
                     const std::unique_ptr<char[]> exact(new char[cut]); // exact, for the sanitizer
                     std::memcpy(exact.get(), text.data(), cut);
                     wait_for();
-                    CHECK_FALSE(ready.parse_common({exact.get(), cut}, ack));
+                    CHECK_FALSE(ready->parse_common({exact.get(), cut}, ack));
                 }
+                if (digits == 19 || context == 0) continue;
                 std::string longer = text; // the digits that are waited for, and another one
-                longer.insert(digit + 1, 1, '7');
+                longer.insert(number + digits, 1, '7');
                 wait_for();
-                if (std::to_string(context).size() < 19 && context != 0) {
-                    REQUIRE(ready.parse_common(longer, ack));
-                    CHECK(ack.context == context * 10 + 7);
-                }
+                REQUIRE(ready->parse_common(longer, ack));
+                CHECK(ack.context == context * 10 + 7);
             }
         }
 }

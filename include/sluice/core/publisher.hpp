@@ -270,7 +270,8 @@ private:
                          std::string_view members);
     void ready();
     failure probed(const pulsar::acknowledgement& ack);
-    bool afford(std::size_t bytes) noexcept;
+    bool afford(std::size_t bytes) noexcept { return !options_.budget || take_budget(bytes); }
+    bool take_budget(std::size_t bytes) noexcept;
     void return_budget();
     void reject_largest(const failure& closed);
     static outcome outcome_of(errc refusal, std::uint32_t attempts) noexcept;
@@ -289,8 +290,8 @@ private:
 
     producer_options options_;
     std::int64_t first_sequence_id_;
-    share limit_; ///< of the window
-    bool drops_;  ///< `when_full` = drop_newest, drop_oldest
+    share limit_;      ///< of the window
+    const bool drops_; ///< `when_full` = drop_newest, drop_oldest
     web::mask_keys keys_;
     pulsar::message_encoder encoder_{};
     pulsar::ack_parser parser_{};

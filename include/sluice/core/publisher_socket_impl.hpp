@@ -83,7 +83,10 @@ inline bool publisher::overdue(instant now) noexcept {
 }
 
 inline web::bytes_view publisher::encode() {
-    batch_.begin();
+    // Of a deep backlog a write takes a third of the window (64 messages of a small one): the server is at one third
+    // while the next is laid. In one piece, a `send_all` of a thousand waited for a tenth of its time.
+    const bool deep = waiting_messages_ > limit_.messages / 8 * 5;
+    batch_.begin(deep ? std::max<std::size_t>(64, limit_.messages / 3) : batcher::any_number);
     short_of_budget_ = 0;
     if (packs_) packs_->resume();
     if (!socket_) return {};
@@ -92,11 +95,7 @@ inline web::bytes_view publisher::encode() {
         socket_->consume_output(control.size());
     }
     if (!socket_->close_sent() && !probing_) {
-        // What is far more than one write can take goes by thirds of the window: the server is at one of them while the
-        // next is laid. In one piece, a `send_all` of a thousand waited for a tenth of its time.
-        std::size_t most = waiting_messages_ > limit_.messages / 8 * 5 ? std::max<std::size_t>(64, limit_.messages / 3)
-                                                                       : std::numeric_limits<std::size_t>::max();
-        for (bool more = true; more && !holding_ && most != 0; --most) {
+        for (bool more = true; more && !holding_;) {
             if (cursor_ != window_.next()) cursor_ = window_.first_live(cursor_);
             const bool again = cursor_ != window_.next();
             if (!again) {
@@ -151,7 +150,7 @@ inline bool publisher::append_new(send_node* n) {
     }
     const std::size_t frame = text + web::frame_header_size(text, true);
     if (!window_.has_room(1, m.payload().size()) || !batch_.has_room(frame)) return false;
-    if (options_.budget && !afford(m.payload().size())) return false;
+    if (!afford(m.payload().size())) return false;
     const std::uint64_t context = enter_window(n, text);
     append_frame(m, context, text);
     if (n->waiter) finished_.push_back(std::exchange(n->waiter, nullptr));
@@ -177,8 +176,7 @@ inline bool publisher::append_new(send_node* n) {
 
 /// Bytes are taken from the shared budget for many messages at once; what is left over goes back at the end of the
 /// batch.
-inline bool publisher::afford(std::size_t bytes) noexcept {
-    if (!options_.budget) return true;
+inline bool publisher::take_budget(std::size_t bytes) noexcept {
     const std::size_t spare = granted_ - held_bytes();
     if (spare >= bytes) return true;
     const std::size_t missing = bytes - spare;
@@ -198,6 +196,7 @@ inline void publisher::return_budget() {
     web::message_compression* const by = socket_->compression();
     if (by == nullptr || !append_deflated(*by, m, context, text, members))
         encoder_.encode(m, context, text, keys_.next(), batch_.arena(), members);
+    batch_.laid();
     cursor_ = expected_ = context + 1;
     numbers_.frames_written.add();
 }
@@ -312,8 +311,7 @@ inline outcome publisher::outcome_of(errc refusal, std::uint32_t attempts) noexc
         n->result->message_id.assign(ack.message_id);
         n->result->sequence_id = number;
         n->result->outcome = o;
-        n->message = message_view();
-        n->stage = send_node::stage_type::settled;
+        n->stage = send_node::stage_type::settled; // the message is not looked at again
         if (n->heap_index != 0) deadlines_.remove(n);
         finish(n);
     }

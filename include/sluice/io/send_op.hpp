@@ -28,12 +28,14 @@ public:
 
     operation(Handler&& handler, const Executor& executor) : handler_(std::move(handler)) {
         // Asked, a type-erased executor takes 65 instructions to say that it is itself.
-        if constexpr (runs_anywhere<Handler, Executor>) return;
-        const auto mine = asio::get_associated_executor(handler_, executor);
-        if constexpr (std::is_same_v<handler_executor, Executor>) {
-            if (mine == executor) return; // the producer's own work keeps it alive, and completions run there anyway
+        if constexpr (!runs_anywhere<Handler, Executor>) {
+            const auto mine = asio::get_associated_executor(handler_, executor);
+            if constexpr (std::is_same_v<handler_executor, Executor>) {
+                if (mine == executor)
+                    return; // the producer's own work keeps it alive, and completions run there anyway
+            }
+            work_.emplace(asio::prefer(mine, asio::execution::outstanding_work.tracked));
         }
-        work_.emplace(asio::prefer(mine, asio::execution::outstanding_work.tracked));
     }
 
     /// In the handler's memory.
@@ -67,16 +69,20 @@ public:
         Op* const op = static_cast<Op*>(n);
         owner mine{op};
         if (!invoke) return;
-        if (!op->work_) return mine.release()->complete();
-        const auto executor = *op->work_;
-        asio::dispatch(executor, std::move(mine));
+        if constexpr (!runs_anywhere<Handler, Executor>) {
+            if (op->work_) {
+                const auto executor = *op->work_;
+                return asio::dispatch(executor, std::move(mine));
+            }
+        }
+        mine.release()->complete();
     }
 
     void complete() {
         Op* const op = static_cast<Op*>(this);
         silence();
         Handler handler(std::move(handler_));
-        const auto work = std::move(work_); // until the handler has run
+        [[maybe_unused]] const auto work = std::move(work_); // until the handler has run
         auto results = op->results();
         free(op, handler);
         std::apply(std::move(handler), std::move(results));
@@ -129,7 +135,8 @@ private:
                                                                 asio::execution::outstanding_work.tracked))>;
 
     // In this order, whether there is work stands beside the handler: one cache line less is touched.
-    std::optional<tracked_executor> work_{};
+    struct none {};
+    std::conditional_t<runs_anywhere<Handler, Executor>, none, std::optional<tracked_executor>> work_{};
     bool listening_ = false; ///< a listener is in the slot
     Handler handler_;
 };

@@ -49,8 +49,8 @@ public:
         }
     }
 
-    /// True if at `at` are its digits and a quote. It may be false though they are: near the `end`, or where there are
-    /// more than 15.
+    /// True if at `at` are its digits and a quote. It may be false though they are: near the `end`, where there are
+    /// more than 15, or on a machine that is big-endian.
     bool stands_at(const char* at, const char* end) const noexcept {
         if constexpr (std::endian::native != std::endian::little) return false;
         const std::size_t n = digits() + 1;

@@ -56,11 +56,13 @@ struct random_source {
     void operator()(std::span<std::byte> out) const { fill(context, out); }
 };
 
-/// A store of fresh keys, since a call of the source costs more than many frames: the first fills a few of them, the
-/// next ones many.
+/// A store of fresh keys, since a call of the source costs more than many frames: the first call is for a few keys,
+/// each further one for many.
 class mask_keys {
 public:
     explicit mask_keys(random_source source) noexcept : source_(source) {}
+    mask_keys(const mask_keys&) = delete;
+    mask_keys& operator=(const mask_keys&) = delete;
 
     mask_key next() {
         if (at_ == end_) [[unlikely]]
