@@ -182,8 +182,8 @@ struct receipt {
 
 /// One element of what `send_all` answers.
 struct result {
-    result() noexcept {
-    } // not defaulted: value-initialised, it would be zeroed first, in a tenth of a `send_all`'s time
+    // Not defaulted: value-initialised, it would be zeroed first, which was a tenth of a `send_all`'s time.
+    result() noexcept {}
     result(std::error_code e, receipt r = {}) noexcept : ec(e), value(std::move(r)) {}
 
     std::error_code ec{};
