@@ -3,10 +3,7 @@
 #pragma once
 
 #include <sluice/io/asio_compat.hpp>
-#include <sluice/web/url.hpp>
-
-#include <openssl/ssl.h>
-#include <openssl/x509.h>
+#include <sluice/io/tls_stream.hpp>
 
 #include <optional>
 #include <string>
@@ -38,21 +35,12 @@ public:
     /// `void(std::error_code)`. With TLS alone: server name indication, chain and host name verified.
     template <class Token>
     auto async_handshake(const std::string& host, Token&& token) {
-        stream_.emplace(socket_, *context_);
-        std::error_code ignored; // a failure shows as a failed handshake
-        stream_->set_verify_mode(asio::ssl::verify_peer, ignored);
-        stream_->set_verify_callback(asio::ssl::host_name_verification(host), ignored);
-        if (!web::is_ip_literal(host)) // RFC 6066 section 3: no literal addresses in the server name
-            SSL_set_tlsext_host_name(stream_->native_handle(), host.c_str());
-        return stream_->async_handshake(asio::ssl::stream_base::client, std::forward<Token>(token));
+        stream_.emplace(socket_, *context_, host);
+        return stream_->async_handshake(std::forward<Token>(token));
     }
 
     /// Why the peer's certificate was refused; empty if it was not.
-    std::string certificate_problem() {
-        if (!stream_) return {};
-        const long result = SSL_get_verify_result(stream_->native_handle());
-        return result == X509_V_OK ? std::string() : X509_verify_cert_error_string(result);
-    }
+    std::string certificate_problem() { return stream_ ? stream_->engine().certificate_problem() : std::string(); }
 
     /// `void(std::error_code, std::size_t)`.
     template <class Token>
@@ -81,7 +69,7 @@ public:
 private:
     asio::basic_stream_socket<asio::ip::tcp, Executor> socket_;
     asio::ssl::context* context_;
-    std::optional<asio::ssl::stream<asio::basic_stream_socket<asio::ip::tcp, Executor>&>> stream_{};
+    std::optional<tls_stream<Executor>> stream_{};
 };
 
 } // namespace io
