@@ -19,11 +19,13 @@
 #include <asio/bind_executor.hpp>
 #include <asio/buffer.hpp>
 #include <asio/cancellation_signal.hpp>
+#include <asio/cancellation_state.hpp>
 #include <asio/cancellation_type.hpp>
 #include <asio/co_spawn.hpp>
 #include <asio/detached.hpp>
 #include <asio/dispatch.hpp>
 #include <asio/error.hpp>
+#include <asio/execution/executor.hpp>
 #include <asio/execution/outstanding_work.hpp>
 #include <asio/execution_context.hpp>
 #include <asio/executor_work_guard.hpp>
@@ -45,6 +47,7 @@
 #include <sluice/io/memory_allocator.hpp>
 #include <sluice/io/operation_memory.hpp>
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <system_error>
@@ -86,6 +89,22 @@ inline auto into(std::error_code& ec) noexcept {
 template <class Strand>
 inline auto into(std::error_code& ec, operation_memory& memory) noexcept {
     return asio::bind_allocator(memory_allocator<void, operation_memory*>(&memory), into<Strand>(ec));
+}
+
+/// Posts what is seldom posted: one type for all, for Asio compiles some 60 functions for each.
+template <class Strand>
+void post_call(const Strand& strand, std::function<void()> call) {
+    asio::post(strand, std::move(call));
+}
+
+/// What keeps an executor's context running while it exists. Also for executors of the older kind, such as
+/// `io_context::strand`.
+template <class Executor>
+auto track_work(const Executor& executor) {
+    if constexpr (asio::execution::is_executor<Executor>::value)
+        return asio::prefer(executor, asio::execution::outstanding_work.tracked);
+    else
+        return asio::make_work_guard(executor);
 }
 
 /// Operations' memory: the handler's own allocator, else one that recycles per thread.

@@ -127,9 +127,9 @@ private:
         answer->limit.expires_after(limits_.credential);
         const asio::any_io_executor executor = strand_;
         source.ask(&executor, [answer, strand = strand_](failure f, credential c) {
-            asio::dispatch(strand, [answer, f = std::move(f), c = std::move(c)]() mutable {
-                answer->error = std::move(f);
-                answer->value = std::move(c);
+            post_call(strand, [answer, f = std::move(f), c = std::move(c)] {
+                answer->error = f;
+                answer->value = c;
                 answer->there = true;
                 answer->limit.cancel();
             });

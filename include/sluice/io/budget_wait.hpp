@@ -52,7 +52,7 @@ private:
         bool room() noexcept override {
             const std::lock_guard lock(mutex);
             try {
-                if (strand) asio::post(*strand, ring);
+                if (strand) post_call(*strand, ring);
             } catch (const std::bad_alloc&) {
                 return false;
             }

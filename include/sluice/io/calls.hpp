@@ -6,6 +6,7 @@
 #include <sluice/io/spawn.hpp>
 
 #include <exception>
+#include <functional>
 #include <memory>
 #include <string>
 #include <type_traits>
@@ -94,20 +95,17 @@ struct calls {
     }
 
     static work<pulsar::region> local_region(core_ptr core) {
-        const auto make = [](const pulsar::caller& who) {
-            return std::pair<failure, web::http_request>({}, pulsar::region_request(who));
-        };
-        exchange_result r = co_await core->call(make);
+        exchange_result r = co_await core->call(core->always(&pulsar::region_request));
         if (r.error) co_return answer<pulsar::region>(r.error, {});
         co_return pulsar::read_region(r.response);
     }
 
 private:
     /// The topic is made when the credential is there, for it may say which tenant.
-    template <class Build>
-    static auto on_topic(const core_ptr& core, const std::string& name, scope s, pulsar::topic_name& topic,
-                         Build build) {
-        return [core, &name, s, &topic, build](const pulsar::caller& who) {
+    using build_request = std::function<web::http_request(const pulsar::caller&, const pulsar::topic_name&)>;
+    static typename Core::make_request on_topic(const core_ptr& core, const std::string& name, scope s,
+                                                pulsar::topic_name& topic, build_request build) {
+        return [core, &name, s, &topic, build = std::move(build)](const pulsar::caller& who) {
             std::pair<failure, web::http_request> out;
             std::tie(out.first, topic) = core->topic(name, s);
             if (!out.first) out.second = build(who, topic);
@@ -125,11 +123,10 @@ private:
         co_return pulsar::read_created(core->service().dialect, topic, r.response);
     }
 
-    template <class Build>
-    static work<std::string> ask(core_ptr core, std::string name, scope s, Build build, const char* what) {
+    static work<std::string> ask(core_ptr core, std::string name, scope s, build_request build, const char* what) {
         if (const failure f = core->check_name(name, s)) co_return answer<std::string>(f, {});
         pulsar::topic_name topic;
-        const auto make = on_topic(core, name, s, topic, build);
+        const auto make = on_topic(core, name, s, topic, std::move(build));
         exchange_result r = co_await core->call(make);
         if (r.error) co_return answer<std::string>(r.error, {});
         co_return pulsar::read_result(core->service().dialect, r.response, what);
@@ -147,7 +144,9 @@ struct initiate_call {
 
     template <class Handler, class Result>
     void operator()(Handler&& handler, task<typename Core::strand_type, pulsar::answer<Result>> work) const {
-        const auto finish = [](auto h, std::exception_ptr thrown, pulsar::answer<Result> a) {
+        const auto result = std::make_shared<pulsar::answer<Result>>();
+        const auto finish = [result](auto h, const std::exception_ptr& thrown) {
+            pulsar::answer<Result>& a = *result;
             if (thrown) a.first = failure_of(thrown);
             if constexpr (Throws) {
                 const std::exception_ptr e = a.first ? std::make_exception_ptr(error(a.first)) : std::exception_ptr();
@@ -165,7 +164,7 @@ struct initiate_call {
         using adapted = adapted_handler<std::decay_t<Handler>, decltype(finish)>;
         // Without an executor of its own the handler runs on the client's, not on the strand that serves everybody.
         const auto where = asio::get_associated_executor(handler, executor);
-        spawn_on(core->strand(), std::move(work),
+        spawn_on(core->strand(), keep_result<typename Core::strand_type>(std::move(work), result),
                  asio::bind_executor(where, adapted{std::forward<Handler>(handler), finish}));
     }
 

@@ -9,6 +9,7 @@
 #include <sluice/pulsar/names.hpp>
 #include <sluice/pulsar/rest.hpp>
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -87,10 +88,15 @@ public:
         return pulsar::stream_namespace(service_.dialect, s, authority_->tenant(), config_.fabric);
     }
 
+    using make_request = std::function<std::pair<failure, web::http_request>(const pulsar::caller&)>;
+    /// A request that can be made whatever there is.
+    static make_request always(web::http_request (*request)(const pulsar::caller&)) {
+        return [request](const pulsar::caller& who) { return std::pair<failure, web::http_request>({}, request(who)); };
+    }
+
     /// One REST call: `make(caller)` gives the request, the answer is the server's, whatever its status. A 401 is met
     /// with one fresh credential where there is one.
-    template <class Make>
-    task<strand_type, exchange_result> call(Make make, bool repeatable = true) {
+    task<strand_type, exchange_result> call(make_request make, bool repeatable = true) {
         exchange_result result;
         bool fresh = false;
         for (;;) {
@@ -117,10 +123,7 @@ public:
     task<strand_type, failure> find_region() {
         if (problem_) co_return problem_;
         if (region_ || !service_.ask_region) co_return failure{};
-        const auto make = [](const pulsar::caller& who) {
-            return std::pair<failure, web::http_request>({}, pulsar::region_request(who));
-        };
-        exchange_result r = co_await call(make);
+        exchange_result r = co_await call(always(&pulsar::region_request));
         if (r.error) co_return r.error;
         auto [f, region] = pulsar::read_region(r.response);
         if (!f) region_ = std::move(region);
@@ -128,13 +131,13 @@ public:
     }
     /// From any thread: the region did not answer well, it may have moved.
     void forget_region() {
-        asio::post(strand_, [self = this->shared_from_this()] { self->region_.reset(); });
+        post_call(strand_, [self = this->shared_from_this()] { self->region_.reset(); });
     }
 
     /// From any thread: a connection to the server was lost in silence, and so may be those that are kept. A request
     /// over one of them would wait for its whole time limit.
     void forget_connections() {
-        asio::post(strand_, [self = this->shared_from_this()] { self->http_.forget_idle(); });
+        post_call(strand_, [self = this->shared_from_this()] { self->http_.forget_idle(); });
     }
 
     /// A copy: it goes to the producer's strand.
@@ -151,10 +154,7 @@ public:
     }
 
     task<strand_type, pulsar::answer<std::string>> one_time_password() {
-        const auto make = [](const pulsar::caller& who) {
-            return std::pair<failure, web::http_request>({}, pulsar::otp_request(who));
-        };
-        exchange_result r = co_await call(make);
+        exchange_result r = co_await call(always(&pulsar::otp_request));
         if (r.error) co_return pulsar::answer<std::string>(r.error, {});
         co_return pulsar::read_otp(r.response);
     }

@@ -101,7 +101,7 @@ public:
     void abandon() {
         if (context_gone_) return;
         news_.silence();
-        asio::post(strand_, [self = this->shared_from_this()] { self->finish(failure{errc::aborted, nullptr}, {}); });
+        post_call(strand_, [self = this->shared_from_this()] { self->finish(failure{errc::aborted, nullptr}, {}); });
     }
 
     // --- the execution context's end
@@ -141,8 +141,8 @@ private:
                     self->finish(make_failure(errc::aborted, "out of memory, or no randomness"),
                                  make_failure(errc::aborted, "out of memory, or no randomness"));
             };
-            asio::co_spawn(strand_, run(this->shared_from_this()), asio::bind_cancellation_slot(stop_.slot(), report));
-            asio::co_spawn(strand_, write(this->shared_from_this()), report);
+            spawn(strand_, run(this->shared_from_this()), stop_.slot(), report);
+            spawn(strand_, write(this->shared_from_this()), {}, report);
         }
         writer_.wake();
         busy_ = true;

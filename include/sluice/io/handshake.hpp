@@ -54,13 +54,14 @@ task<Strand, handshake_result> shake_hands(Stream& stream, std::string host, std
         co_return result;
     }
     std::error_code ec;
+    operation_memory memory;
     for (std::size_t sent = 0; sent < text.size() && !ec;)
-        sent +=
-            co_await stream.async_write_some(asio::buffer(text.data() + sent, text.size() - sent), into<Strand>(ec));
+        sent += co_await stream.async_write_some(asio::buffer(text.data() + sent, text.size() - sent),
+                                                 into<Strand>(ec, memory));
     web::http_response_parser parser;
     std::array<std::byte, 2048> in;
     while (!ec && !parser.done() && !parser.error()) {
-        const std::size_t n = co_await stream.async_read_some(asio::buffer(in), into<Strand>(ec));
+        const std::size_t n = co_await stream.async_read_some(asio::buffer(in), into<Strand>(ec, memory));
         const web::bytes_view fresh(in.data(), n);
         result.surplus.append(fresh.subspan(parser.feed(fresh)));
         if (ec) parser.end_of_stream();

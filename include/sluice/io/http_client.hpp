@@ -85,14 +85,15 @@ private:
     task<Strand, failure> converse(stream_type& stream, const std::string& text, web::http_response& response,
                                    bool& silent) {
         std::error_code ec;
+        operation_memory memory;
         for (std::size_t sent = 0; sent < text.size() && !ec;)
             sent += co_await stream.async_write_some(asio::buffer(text.data() + sent, text.size() - sent),
-                                                     into<Strand>(ec));
+                                                     into<Strand>(ec, memory));
         if (ec) co_return ended(ec);
         web::http_response_parser parser;
         std::array<std::byte, 4096> in;
         while (!parser.done() && !parser.error()) {
-            const std::size_t n = co_await stream.async_read_some(asio::buffer(in), into<Strand>(ec));
+            const std::size_t n = co_await stream.async_read_some(asio::buffer(in), into<Strand>(ec, memory));
             silent = silent && n == 0;
             // Nothing was asked that more than one message could answer: what is behind it ends the connection.
             if (parser.feed(web::bytes_view(in.data(), n)) != n) parser.response().keep_alive = false;

@@ -59,7 +59,7 @@ public:
         const auto self = this->shared_from_this();
         core::node* const n = new everything;
         submit(n, n);
-        asio::post(strand_, [self] { self->look(); }); // the queue wakes nobody while messages wait for room
+        post_call(strand_, [self] { self->look(); }); // the queue wakes nobody while messages wait for room
     }
 
     /// A cancellation slot has spoken for this node, and moved it from idle to requested.
@@ -67,21 +67,21 @@ public:
         // The node is not finished before its link arrives, and as long as it is not, the strand keeps this alive.
         auto self = this->shared_from_this();
         publisher_.request_cancel(n);
-        asio::post(strand_, [self = std::move(self)] {
+        post_call(strand_, [self = std::move(self)] {
             self->publisher_.cancel_requested(io::now<Traits>());
             if (!self->publisher_.awaits_cancels()) self->awaiting_self_.reset();
             self->settle();
         });
     }
     void cancel_push(std::uint64_t ticket) {
-        asio::post(strand_, [self = this->shared_from_this(), ticket] {
+        post_call(strand_, [self = this->shared_from_this(), ticket] {
             self->publisher_.drain(io::now<Traits>());
             self->publisher_.cancel_push(ticket);
             self->settle();
         });
     }
     void cancel_marker(std::uint64_t ticket) {
-        asio::post(strand_, [self = this->shared_from_this(), ticket] {
+        post_call(strand_, [self = this->shared_from_this(), ticket] {
             self->publisher_.drain(io::now<Traits>());
             self->publisher_.cancel_marker(ticket);
             self->settle();

@@ -62,7 +62,8 @@ public:
         const auto stream = stream_;
         watchdog_.arm(std::chrono::seconds(1), [stream] { stream->close(); });
         std::error_code ec;
-        co_await stream->async_write_some(asio::buffer(last.data(), last.size()), into<Strand>(ec));
+        operation_memory memory;
+        co_await stream->async_write_some(asio::buffer(last.data(), last.size()), into<Strand>(ec, memory));
         watchdog_.disarm();
     }
 

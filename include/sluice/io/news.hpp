@@ -25,7 +25,7 @@ public:
     template <class Function, class... Arguments>
     void tell(Function producer_observer::* what, Arguments... arguments) {
         if (!(reader_->observer.*what)) return;
-        asio::post(strand_, [r = reader_, what, ... a = std::move(arguments)] {
+        post_call(strand_, [r = reader_, what, ... a = std::move(arguments)] {
             if (!r->silenced.load(std::memory_order_relaxed)) (r->observer.*what)(a...);
         });
     }

@@ -122,17 +122,17 @@ private:
         auto asked = call_ = std::make_shared<call>(strand_);
         asked->timer.expires_after(std::chrono::hours(24)); // the call has limits of its own
         auto slot = asked->cancel.slot();
-        auto finish = [this, asked = std::move(asked), client = client_](std::exception_ptr thrown,
-                                                                         pulsar::answer<std::string> a) {
+        const auto result = std::make_shared<pulsar::answer<std::string>>();
+        auto finish = [this, asked = std::move(asked), client = client_, result](std::exception_ptr thrown) {
             asked->done = true;
             asked->thrown = std::move(thrown);
-            asked->error = std::move(a.first);
-            asked->password = std::move(a.second);
+            asked->error = std::move(result->first);
+            asked->password = std::move(result->second);
             if (!asked->awaited) return;
             asked->timer.cancel();
             if (asked->failed()) link_.stop();
         };
-        spawn_on(client_->strand(), client_->one_time_password(),
+        spawn_on(client_->strand(), keep_result<strand_type>(client_->one_time_password(), result),
                  asio::bind_executor(strand_, asio::bind_cancellation_slot(slot, std::move(finish))));
     }
 

@@ -22,13 +22,15 @@ template <class Strand, class Traits>
 task<Strand, failure> await_probe(link<Strand, Traits>& socket, core::publisher& publisher, wakeup& writer,
                                   const bool& over) {
     const auto stream = socket.stream();
+    operation_memory memory;
     socket.begin_step();
     failure f = publisher.received(0, io::now<Traits>());
     while (!f && !over && publisher.probing()) {
         writer.wake();
         const std::span<std::byte> in = publisher.prepare(1024);
         std::error_code ec;
-        const std::size_t n = co_await stream->async_read_some(asio::buffer(in.data(), in.size()), into<Strand>(ec));
+        const std::size_t n =
+            co_await stream->async_read_some(asio::buffer(in.data(), in.size()), into<Strand>(ec, memory));
         if (over) break;
         f = publisher.received(n, io::now<Traits>());
         if (ec && !f) f = lost_failure(ec);

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <utility>
 
 namespace sluice {
@@ -30,16 +31,14 @@ public:
 
     /// `tick` comes after one fast interval at the latest. Cheap when it does already.
     template <class Tick>
-    void quicken(Tick tick) {
-        if (pace_ != pace::fast) next_fast(std::move(tick));
+    void quicken(Tick&& tick) {
+        if (pace_ != pace::fast) next_fast(std::forward<Tick>(tick));
     }
-    template <class Tick>
-    void next_fast(Tick tick) {
+    void next_fast(std::function<void()> tick) {
         pace_ = pace::fast;
         timer_.arm(fast_, std::move(tick));
     }
-    template <class Tick>
-    void next_slow(Tick tick) {
+    void next_slow(std::function<void()> tick) {
         pace_ = pace::slow;
         timer_.arm(slow_, std::move(tick));
     }

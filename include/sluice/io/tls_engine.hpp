@@ -33,28 +33,34 @@ public:
     /// How far a call came. `error`: of OpenSSL's or Asio's categories; `asio::error::eof` is the peer's close alert.
     struct progress {
         std::size_t bytes = 0;    ///< of plain text
-        bool wants_input = false; ///< call again when more has been put into `incoming()`
+        bool wants_input = false; ///< call again, with the same, when more has been put into `incoming()`
         std::error_code error{};
     };
 
     /// The chain is verified, by the context's authorities, and that the certificate is for `host`, a name or an
-    /// address. Throws std::bad_alloc. The context must live as long as this is constructed, not longer.
+    /// address. Throws std::bad_alloc, std::system_error. The context must live as long as this is constructed, not
+    /// longer.
     tls_engine(SSL_CTX* context, const std::string& host) : ssl_(SSL_new(context)) {
         BIO* const bytes = ssl_ ? make_bio() : nullptr;
-        if (bytes == nullptr) throw std::bad_alloc();
-        SSL_set_bio(ssl_.get(), bytes, bytes); // owns it
-        SSL_set_connect_state(ssl_.get());
+        if (bytes == nullptr) refuse();
+        SSL* const s = ssl_.get();
+        SSL_set_bio(s, bytes, bytes); // owns it
+        SSL_set_connect_state(s);
         // A write is never held up by what a server wants to negotiate again; TLS 1.3 has no such thing.
-        SSL_set_options(ssl_.get(), SSL_OP_NO_RENEGOTIATION);
-        SSL_set_mode(ssl_.get(), SSL_MODE_RELEASE_BUFFERS); // 34 KiB less for an idle connection
-        SSL_set_verify(ssl_.get(), SSL_VERIFY_PEER, nullptr);
+        SSL_set_options(s, SSL_OP_NO_RENEGOTIATION);
+        // 34 KiB less for an idle connection; and a read goes on behind what is no text, as long as there is more.
+        SSL_set_mode(s, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_AUTO_RETRY | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+        SSL_set_read_ahead(s, 0); // what has come and is not asked for stays here
+        // A callback, for without one the context's own, which may be of another mind, would stay.
+        SSL_set_verify(s, SSL_VERIFY_PEER, [](int verified, X509_STORE_CTX*) { return verified; });
+        SSL_set_hostflags(s, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
         const bool address = web::is_ip_literal(host);
-        SSL_set_hostflags(ssl_.get(), X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
-        // An address that OpenSSL cannot read is compared as a name, and is none.
-        const bool set = (address && X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl_.get()), host.c_str()) == 1) ||
-                         SSL_set1_host(ssl_.get(), host.c_str()) == 1;
+        // An address that OpenSSL cannot read is compared as a name, and is none. An empty name would match any.
+        const bool set =
+            !host.empty() && ((address && X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(s), host.c_str()) == 1) ||
+                              SSL_set1_host(s, host.c_str()) == 1);
         // RFC 6066 section 3: no literal addresses in the server name.
-        if (!set || (!address && SSL_set_tlsext_host_name(ssl_.get(), host.c_str()) != 1)) throw std::bad_alloc();
+        if (!set || (!address && SSL_set_tlsext_host_name(s, host.c_str()) != 1)) refuse();
     }
     tls_engine(const tls_engine&) = delete; // OpenSSL knows its address
     tls_engine& operator=(const tls_engine&) = delete;
@@ -73,7 +79,7 @@ public:
     progress read(std::span<std::byte> out) {
         if (late_) return {0, false, std::exchange(late_, {})};
         progress p{0, !out.empty(), {}};
-        while (p.bytes < out.size() && (!incoming_.empty() || SSL_pending(ssl_.get()) != 0)) {
+        while (p.bytes < out.size() && (!incoming_.empty() || SSL_has_pending(ssl_.get()) != 0)) {
             std::size_t n = 0;
             ERR_clear_error();
             const int result = SSL_read_ex(ssl_.get(), out.data() + p.bytes, out.size() - p.bytes, &n);
@@ -87,18 +93,18 @@ public:
         return p;
     }
 
-    /// All of `in`, in records as full as they can be. After the handshake.
+    /// All of `in`, in records as full as they can be. After the handshake; it wants input while the server is in the
+    /// middle of a message of its own that is no text.
     progress write(web::bytes_view in) {
+        if (SSL_in_init(ssl_.get()) != 0) return {0, true, {}};
         constexpr std::size_t record = 16 * 1024, overhead = 128; // the latter more than any cipher has
         outgoing_.prepare(in.size() + (in.size() / record + 1) * overhead);
         std::size_t n = 0;
         ERR_clear_error();
         taking_ = false; // a read under way may be adding to what comes
         const int result = SSL_write_ex(ssl_.get(), in.data(), in.size(), &n);
-        progress p = progress_of(result, n);
         taking_ = true;
-        if (p.wants_input) p = {0, false, asio::ssl::error::unexpected_result}; // it would have to be called again
-        return p;
+        return progress_of(result, n);
     }
 
     /// Why the peer's certificate was refused; empty if it was not.
@@ -112,6 +118,12 @@ private:
         void operator()(BIO_METHOD* m) const noexcept { BIO_meth_free(m); }
         void operator()(SSL* s) const noexcept { SSL_free(s); }
     };
+
+    [[noreturn]] static void refuse() {
+        const unsigned long e = ERR_get_error();
+        if (e == 0) throw std::bad_alloc();
+        throw std::system_error(static_cast<int>(e), asio::error::get_ssl_category(), "TLS");
+    }
 
     progress progress_of(int result, std::size_t bytes) const {
         if (result == 1) return {bytes, false, {}};

@@ -6,7 +6,9 @@
 #include <sluice/io/tls_engine.hpp>
 
 #include <algorithm>
+#include <chrono>
 #include <cstddef>
+#include <optional>
 #include <span>
 #include <string>
 #include <system_error>
@@ -43,7 +45,8 @@ public:
             [this](auto handler) {
                 handshake_ = engine_.handshake();
                 has_more();
-                this->write_flight(std::move(handler)); // of nothing, if it failed: never inside this call
+                const auto cancelled = cancellation_of(handler);
+                this->write_flight(std::move(handler), cancelled); // of nothing, if it failed: never inside this call
             },
             token);
     }
@@ -55,19 +58,20 @@ public:
         return asio::async_initiate<Token, void(std::error_code, std::size_t)>(
             [this](auto handler, asio::mutable_buffer to) {
                 constexpr bool inside = true;
-                this->read(std::move(handler), to, inside);
+                const auto cancelled = cancellation_of(handler);
+                this->read(std::move(handler), read_step{this, cancelled, to, {}}, inside);
             },
             token, buffer);
     }
 
-    /// `void(std::error_code, std::size_t)`: all of it, or the first 128 KiB.
+    /// `void(std::error_code, std::size_t)`: as far as the socket took it. What is left has been encrypted: it must be
+    /// what is written next.
     template <class Token>
     auto async_write_some(const asio::const_buffer& buffer, Token&& token) {
         return asio::async_initiate<Token, void(std::error_code, std::size_t)>(
             [this](auto handler, asio::const_buffer from) {
-                const std::size_t size = std::min(from.size(), most_at_once);
-                const auto p = engine_.write({static_cast<const std::byte*>(from.data()), size});
-                this->send(std::move(handler), write_step{this, p.error, p.bytes});
+                const auto cancelled = cancellation_of(handler);
+                this->write(std::move(handler), write_step{this, cancelled, from, {}});
             },
             token, buffer);
     }
@@ -75,29 +79,32 @@ public:
 private:
     static constexpr std::size_t most_at_once = 128 * 1024; ///< of plain text, so that what is encrypted stays small
     static constexpr std::size_t least_read = 4 * 1024, most_read = 64 * 1024;
-    static constexpr std::size_t most_kept = 16 * 1024; ///< of memory, where little is written
+    static constexpr std::size_t most_kept = 16 * 1024;   ///< of memory, where little is written
+    static constexpr std::size_t most_unsaid = 64 * 1024; ///< to a server that talks and does not listen
 
-    // Each continues its operation, with the executor, the allocator and the cancellation slot of the handler.
+    // Each goes on with its operation, with the executor and the allocator of the handler. A cancellation that comes
+    // between two steps, where no operation of the socket's hears it, is remembered.
 
     struct handshake_step {
         tls_stream* self;
+        asio::cancellation_state cancelled;
         bool writing;
 
         template <class Handler>
-        void operator()(Handler handler, const std::error_code& ec, std::size_t n) {
-            if (writing) {
+        void operator()(Handler handler, std::error_code ec, std::size_t n) {
+            if (writing)
                 self->sending_.consume(n);
-                if (ec) return std::move(handler)(self->handshake_.error ? self->handshake_.error : ec);
-            } else {
+            else
                 self->received(n);
-                if (ec) return std::move(handler)(ended(ec));
-                self->handshake_ = self->engine_.handshake();
-            }
-            self->shake_hands(std::move(handler));
+            if (!ec && !writing) self->handshake_ = self->engine_.handshake();
+            if (!ec) ec = broken_off(cancelled);
+            if (ec) return std::move(handler)(writing && self->handshake_.error ? self->handshake_.error : ended(ec));
+            self->shake_hands(std::move(handler), cancelled);
         }
     };
     struct read_step {
         tls_stream* self;
+        asio::cancellation_state cancelled;
         asio::mutable_buffer to;
         tls_engine::progress result; ///< where there was one without a read
 
@@ -107,52 +114,107 @@ private:
             self->received(n);
             if (ec) return std::move(handler)(ended(ec), std::size_t(0));
             constexpr bool inside = false;
-            self->read(std::move(handler), to, inside);
+            self->read(std::move(handler), *this, inside);
         }
     };
     struct write_step {
         tls_stream* self;
+        asio::cancellation_state cancelled;
+        asio::const_buffer from;
         std::error_code error;
-        std::size_t bytes;
 
         template <class Handler>
         void operator()(Handler handler, const std::error_code& ec, std::size_t n) {
             self->sending_.consume(n);
             if (ec) return std::move(handler)(ec, std::size_t(0));
-            if (self->has_more()) return self->send(std::move(handler), *this);
-            self->keep_memory(bytes);
-            std::move(handler)(error, bytes);
+            std::size_t& all = self->encrypted_;
+            if (self->has_more()) { // all but one byte can be said to be written before everything is
+                if (all < 2) return self->send(std::move(handler), *this);
+                n = std::min(n, all - 1);
+                all -= n;
+                return std::move(handler)(std::error_code(), n);
+            }
+            self->keep_memory(all);
+            std::move(handler)(error, std::exchange(all, 0));
+        }
+        /// The engine could not go on.
+        template <class Handler>
+        void operator()(Handler handler, const std::error_code& ec) {
+            if (ec) return std::move(handler)(ec, std::size_t(0));
+            self->write(std::move(handler), *this);
         }
     };
 
     template <class Handler>
-    void shake_hands(Handler handler) {
-        if (has_more()) return write_flight(std::move(handler));
+    static asio::cancellation_state cancellation_of(const Handler& handler) {
+        return asio::cancellation_state(asio::get_associated_cancellation_slot(handler));
+    }
+    static std::error_code broken_off(const asio::cancellation_state& cancelled) {
+        if (cancelled.cancelled() == asio::cancellation_type::none) return {};
+        return asio::error::operation_aborted;
+    }
+    template <class Handler, class Step>
+    static auto next(Handler handler, const Step& step) {
+        return asio::bind_cancellation_slot(step.cancelled.slot(),
+                                            adapted_handler<Handler, Step>{std::move(handler), step});
+    }
+
+    template <class Handler>
+    void shake_hands(Handler handler, const asio::cancellation_state& cancelled) {
+        if (has_more()) return write_flight(std::move(handler), cancelled);
         if (!handshake_.wants_input) return std::move(handler)(handshake_.error);
-        socket_.async_read_some(room(), adapted_handler<Handler, handshake_step>{std::move(handler), {this, false}});
+        constexpr bool writing = false;
+        socket_.async_read_some(room(), next(std::move(handler), handshake_step{this, cancelled, writing}));
     }
     template <class Handler>
-    void write_flight(Handler handler) {
+    void write_flight(Handler handler, const asio::cancellation_state& cancelled) {
+        constexpr bool writing = true;
         socket_.async_write_some(asio::buffer(sending_.data(), sending_.size()),
-                                 adapted_handler<Handler, handshake_step>{std::move(handler), {this, true}});
+                                 next(std::move(handler), handshake_step{this, cancelled, writing}));
     }
 
     template <class Handler>
-    void read(Handler handler, asio::mutable_buffer to, bool inside) {
-        const auto p = engine_.read({static_cast<std::byte*>(to.data()), to.size()});
+    void read(Handler handler, read_step step, bool inside) {
+        auto& p = step.result = engine_.read({static_cast<std::byte*>(step.to.data()), step.to.size()});
         speak();
-        if (!p.wants_input && !inside) return std::move(handler)(p.error, p.bytes);
+        if (p.wants_input)
+            p.error = engine_.outgoing().size() > most_unsaid ? std::error_code(asio::error::no_buffer_space)
+                                                              : broken_off(step.cancelled);
+        const bool there = !p.wants_input || p.error;
+        if (there && !inside) return std::move(handler)(p.error, p.bytes);
         // A result that is there already is handed over by a read of nothing: never inside the initiating call.
-        socket_.async_read_some(p.wants_input ? room() : asio::mutable_buffer(),
-                                adapted_handler<Handler, read_step>{std::move(handler), {this, to, p}});
+        socket_.async_read_some(there ? asio::mutable_buffer() : room(), next(std::move(handler), step));
     }
 
+    template <class Handler>
+    void write(Handler handler, write_step step) {
+        if (encrypted_ == 0) {
+            const std::size_t size = std::min(step.from.size(), most_at_once);
+            const auto p = engine_.write({static_cast<const std::byte*>(step.from.data()), size});
+            encrypted_ = p.bytes;
+            step.error = p.error;
+            if (p.wants_input) return retry(std::move(handler), step);
+        }
+        send(std::move(handler), step);
+    }
     /// What the engine has made, and the result afterwards; by a write of nothing, if it has made nothing.
     template <class Handler>
-    void send(Handler handler, write_step step) {
+    void send(Handler handler, const write_step& step) {
         has_more();
-        socket_.async_write_some(asio::buffer(sending_.data(), sending_.size()),
-                                 adapted_handler<Handler, write_step>{std::move(handler), step});
+        socket_.async_write_some(asio::buffer(sending_.data(), sending_.size()), next(std::move(handler), step));
+    }
+    /// A server's message, of more than one record, is half read: the read goes on with it. So seldom that a look now
+    /// and then is enough; by a timer, for the context destroys what waits on one.
+    template <class Handler>
+    void retry(Handler handler, write_step step) {
+        if (!pause_) pause_.emplace(socket_.get_executor());
+        // The socket may have been closed meanwhile: a write on it says so.
+        if (!socket_.is_open()) {
+            step.error = asio::error::operation_aborted;
+            return send(std::move(handler), step);
+        }
+        pause_->expires_after(std::chrono::milliseconds(1));
+        pause_->async_wait(next(std::move(handler), step));
     }
 
     /// What is being sent stays where it is while the engine makes more.
@@ -199,6 +261,10 @@ private:
     socket_type& socket_;
     tls_engine engine_;
     web::byte_buffer sending_{};
+    std::size_t encrypted_ = 0; ///< of plain text, and not yet said to be written
+    std::optional<
+        asio::basic_waitable_timer<std::chrono::steady_clock, asio::wait_traits<std::chrono::steady_clock>, Executor>>
+        pause_{};
     tls_engine::progress handshake_{};
     std::size_t room_ = least_read;
 };

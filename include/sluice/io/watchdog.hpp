@@ -6,6 +6,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <utility>
 
@@ -25,8 +26,7 @@ public:
 
     /// `bite` is called once when `after` has passed, unless `disarm` or `arm` is called before. It is kept by the
     /// timer's handler, so that what it holds goes when the context does.
-    template <class Duration, class Bite>
-    void arm(Duration after, Bite bite) {
+    void arm(std::chrono::nanoseconds after, std::function<void()> bite) {
         disarm();
         state_->bitten = false;
         state_->timer.expires_after(std::chrono::duration_cast<typename Timer::duration>(after));
