@@ -66,12 +66,13 @@ struct remote_end : remote_signal<Strand> {
     static void tell(std::shared_ptr<remote_end> self, std::exception_ptr thrown) {
         const executor_type executor = self->executor;
         const auto allocator = asio::get_associated_allocator(self->handler);
-        asio::dispatch(executor, asio::bind_allocator(allocator, [self = std::move(self), thrown]() mutable {
-                           self->slot.clear();
-                           Handler mine = std::move(self->handler);
-                           self.reset();
-                           std::move(mine)(std::move(thrown));
-                       }));
+        // Not dispatched: on a pool, that would call the handler right here, on the strand that serves everybody.
+        asio::post(executor, asio::bind_allocator(allocator, [self = std::move(self), thrown]() mutable {
+                       self->slot.clear();
+                       Handler mine = std::move(self->handler);
+                       self.reset();
+                       std::move(mine)(std::move(thrown));
+                   }));
     }
 
     Handler handler;
