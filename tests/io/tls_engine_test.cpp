@@ -148,6 +148,10 @@ TEST_CASE("TLS engine: text, then what is no TLS: both are told, and the peer ge
     CHECK(a.text == "the last words");
     CHECK(a.end.error.category() == asio::error::get_ssl_category());
     CHECK_FALSE(engine.outgoing().empty());
+    for (const auto& p : {engine.write(sluice::web::as_bytes(std::string_view("hello"))), engine.read({})}) {
+        CHECK(p.error == a.end.error); // for good
+        CHECK_FALSE(p.wants_input);
+    }
     flush(engine, peer);
     char c;
     CHECK(SSL_read(peer.ssl.get(), &c, 1) <= 0);

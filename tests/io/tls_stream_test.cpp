@@ -65,7 +65,11 @@ asio::awaitable<void> write_all(Stream& to, std::string text) {
     std::size_t step = 1;
     for (std::size_t sent = 0; sent < text.size();) {
         const std::size_t n = std::min(step, text.size() - sent);
-        sent += co_await to.async_write_some(asio::buffer(text.data() + sent, n), asio::use_awaitable);
+        const std::size_t written =
+            co_await to.async_write_some(asio::buffer(text.data() + sent, n), asio::use_awaitable);
+        CHECK(written <= n);
+        CHECK(written != 0);
+        sent += written;
         step = step * 3 % 600'011 + 1;
     }
 }
@@ -262,6 +266,46 @@ TEST_CASE("TLS stream: a write that the peer is slow to take tells how it comes 
     CHECK((run(p.context, read_all(*p.server, text.size())) == text));
     run_until(p.context, [&] { return over; });
     CHECK(steps > 2 * text.size() / (128 * 1024));
+}
+
+TEST_CASE("TLS stream: a write waits for the end of a server's message, but not for ever") {
+    for (const bool ends : {true, false}) {
+        CAPTURE(ends);
+        pair p;
+        asio::co_spawn(p.context, write_all(*p.server, "behind the session tickets"), asio::detached);
+        run(p.context, read_all(*p.client, 26));
+        SSL* const ssl = p.server->native_handle();
+        const std::string data(1500, 'x');
+        REQUIRE(SSL_SESSION_set1_ticket_appdata(SSL_get_session(ssl), data.data(), data.size()) == 1);
+        REQUIRE(SSL_set_max_send_fragment(ssl, 512) == 1);
+        BIO* const wire = BIO_new(BIO_s_mem());
+        SSL_set0_wbio(ssl, wire);
+        REQUIRE(SSL_new_session_ticket(ssl) == 1);
+        REQUIRE(SSL_write(ssl, "text", 4) == 4);
+        std::string records(static_cast<std::size_t>(BIO_pending(wire)), '\0');
+        REQUIRE(BIO_read(wire, records.data(), static_cast<int>(records.size())) > 1500);
+
+        bool read = false, over = false;
+        std::error_code told;
+        p.client->async_read_some(asio::buffer(p.some), [&](std::error_code, std::size_t) { read = true; });
+        asio::write(p.server->next_layer(), asio::buffer(records.data(), 700));
+        run_until(p.context, [&] { return p.end.available() == 0; });
+        run_ready(p.context);
+        p.client->async_write_some(asio::buffer("hello", 5), [&](std::error_code ec, std::size_t n) {
+            told = ec;
+            over = true;
+            CHECK(n == (ends ? 5 : 0));
+        });
+        run_ready(p.context);
+        CHECK_FALSE(over);
+        if (ends) asio::write(p.server->next_layer(), asio::buffer(records.data() + 700, records.size() - 700));
+        run_until(p.context, [&] { return over; });
+        CHECK(read == ends);
+        if (ends)
+            CHECK_FALSE(told);
+        else
+            CHECK(told == asio::error::timed_out);
+    }
 }
 
 TEST_CASE("TLS stream: a server that asks for new keys for ever and never listens is left") {

@@ -63,7 +63,9 @@ public:
         watchdog_.arm(std::chrono::seconds(1), [stream] { stream->close(); });
         std::error_code ec;
         operation_memory memory;
-        co_await stream->async_write_some(asio::buffer(last.data(), last.size()), into<Strand>(ec, memory));
+        for (std::size_t sent = 0; sent < last.size() && !ec;)
+            sent += co_await stream->async_write_some(asio::buffer(last.data() + sent, last.size() - sent),
+                                                      into<Strand>(ec, memory));
         watchdog_.disarm();
     }
 

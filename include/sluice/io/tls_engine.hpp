@@ -78,6 +78,7 @@ public:
     /// Fills `out` as far as what has come allows. An error behind some plain text is told by the next call.
     progress read(std::span<std::byte> out) {
         if (late_) return {0, false, std::exchange(late_, {})};
+        if (failed_) return {0, false, failed_};
         progress p{0, !out.empty(), {}};
         while (p.bytes < out.size() && (!incoming_.empty() || SSL_has_pending(ssl_.get()) != 0)) {
             std::size_t n = 0;
@@ -96,9 +97,14 @@ public:
     /// All of `in`, in records as full as they can be. After the handshake; it wants input while the server is in the
     /// middle of a message of its own that is no text.
     progress write(web::bytes_view in) {
+        if (failed_) return {0, false, failed_};
         if (SSL_in_init(ssl_.get()) != 0) return {0, true, {}};
         constexpr std::size_t record = 16 * 1024, overhead = 128; // the latter more than any cipher has
-        outgoing_.prepare(in.size() + (in.size() / record + 1) * overhead);
+        try {
+            outgoing_.prepare(in.size() + (in.size() / record + 1) * overhead);
+        } catch (const std::bad_alloc&) {
+            return {0, false, std::make_error_code(std::errc::not_enough_memory)};
+        }
         std::size_t n = 0;
         ERR_clear_error();
         taking_ = false; // a read under way may be adding to what comes
@@ -125,20 +131,22 @@ private:
         throw std::system_error(static_cast<int>(e), asio::error::get_ssl_category(), "TLS");
     }
 
-    progress progress_of(int result, std::size_t bytes) const {
+    progress progress_of(int result, std::size_t bytes) {
         if (result == 1) return {bytes, false, {}};
+        failed_ = asio::ssl::error::unexpected_result;
         switch (SSL_get_error(ssl_.get(), result)) {
-        case SSL_ERROR_WANT_READ: return {bytes, true, {}};
-        case SSL_ERROR_ZERO_RETURN: return {bytes, false, asio::error::eof};
+        case SSL_ERROR_WANT_READ: failed_ = {}; return {bytes, true, {}};
+        case SSL_ERROR_ZERO_RETURN: failed_ = {}; return {bytes, false, asio::error::eof};
         case SSL_ERROR_SSL:
             if (const unsigned long e = ERR_get_error(); e != 0)
-                return {bytes, false, {static_cast<int>(e), asio::error::get_ssl_category()}};
+                failed_.assign(static_cast<int>(e), asio::error::get_ssl_category());
             break;
         case SSL_ERROR_SYSCALL: // ours: the buffer could not grow
-            return {bytes, false, std::make_error_code(std::errc::not_enough_memory)};
+            failed_ = std::make_error_code(std::errc::not_enough_memory);
+            break;
         default: break;
         }
-        return {bytes, false, asio::ssl::error::unexpected_result};
+        return {bytes, false, failed_};
     }
 
     // --- what OpenSSL reads from and writes to. Its own memory BIO clears itself at each turn, and copies once more
@@ -182,6 +190,7 @@ private:
     std::unique_ptr<BIO_METHOD, release> method_{};
     std::unique_ptr<SSL, release> ssl_;
     web::byte_buffer incoming_{}, outgoing_{};
+    std::error_code failed_{}; ///< for good: OpenSSL itself does not say it a second time
     std::error_code late_{};
     bool taking_ = true;
 };

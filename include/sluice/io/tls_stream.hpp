@@ -71,7 +71,7 @@ public:
         return asio::async_initiate<Token, void(std::error_code, std::size_t)>(
             [this](auto handler, asio::const_buffer from) {
                 const auto cancelled = cancellation_of(handler);
-                this->write(std::move(handler), write_step{this, cancelled, from, {}});
+                this->write(std::move(handler), write_step{this, cancelled, from, {}, 0});
             },
             token, buffer);
     }
@@ -122,6 +122,7 @@ private:
         asio::cancellation_state cancelled;
         asio::const_buffer from;
         std::error_code error;
+        int tries;
 
         template <class Handler>
         void operator()(Handler handler, const std::error_code& ec, std::size_t n) {
@@ -129,19 +130,20 @@ private:
             if (ec) return std::move(handler)(ec, std::size_t(0));
             std::size_t& all = self->encrypted_;
             if (self->has_more()) { // all but one byte can be said to be written before everything is
-                if (all < 2) return self->send(std::move(handler), *this);
-                n = std::min(n, all - 1);
-                all -= n;
-                return std::move(handler)(std::error_code(), n);
+                n = std::min({n, std::max<std::size_t>(all, 1) - 1, from.size()});
+                if (n == 0) return self->go_on(std::move(handler), *this);
+            } else {
+                n = std::min(all, from.size());
+                self->keep_memory();
             }
-            self->keep_memory(all);
-            std::move(handler)(error, std::exchange(all, 0));
+            all -= n;
+            std::move(handler)(error, n);
         }
         /// The engine could not go on.
         template <class Handler>
         void operator()(Handler handler, const std::error_code& ec) {
             if (ec) return std::move(handler)(ec, std::size_t(0));
-            self->write(std::move(handler), *this);
+            self->go_on(std::move(handler), *this);
         }
     };
 
@@ -191,11 +193,16 @@ private:
         if (encrypted_ == 0) {
             const std::size_t size = std::min(step.from.size(), most_at_once);
             const auto p = engine_.write({static_cast<const std::byte*>(step.from.data()), size});
-            encrypted_ = p.bytes;
+            encrypted_ = last_ = p.bytes;
             step.error = p.error;
             if (p.wants_input) return retry(std::move(handler), step);
         }
         send(std::move(handler), step);
+    }
+    template <class Handler>
+    void go_on(Handler handler, const write_step& step) {
+        if (const std::error_code ec = broken_off(step.cancelled)) return std::move(handler)(ec, std::size_t(0));
+        write(std::move(handler), step);
     }
     /// What the engine has made, and the result afterwards; by a write of nothing, if it has made nothing.
     template <class Handler>
@@ -203,16 +210,15 @@ private:
         has_more();
         socket_.async_write_some(asio::buffer(sending_.data(), sending_.size()), next(std::move(handler), step));
     }
-    /// A server's message, of more than one record, is half read: the read goes on with it. So seldom that a look now
-    /// and then is enough; by a timer, for the context destroys what waits on one.
+    /// A server's message, of more than one record, is half read: the read under way goes on with it, unless there is
+    /// none. So seldom that a look now and then is enough; by a timer, for the context destroys what waits on one.
     template <class Handler>
     void retry(Handler handler, write_step step) {
         if (!pause_) pause_.emplace(socket_.get_executor());
         // The socket may have been closed meanwhile: a write on it says so.
-        if (!socket_.is_open()) {
-            step.error = asio::error::operation_aborted;
-            return send(std::move(handler), step);
-        }
+        constexpr int most_tries = 1000; // about as many milliseconds
+        if (++step.tries > most_tries) step.error = asio::error::timed_out;
+        if (!socket_.is_open() || step.error) return send(std::move(handler), step);
         pause_->expires_after(std::chrono::milliseconds(1));
         pause_->async_wait(next(std::move(handler), step));
     }
@@ -224,10 +230,10 @@ private:
     }
 
     /// One buffer is used again and again, and a large one not kept where little is written.
-    void keep_memory(std::size_t written) noexcept {
+    void keep_memory() noexcept {
         web::byte_buffer& out = engine_.outgoing();
         if (out.empty() && out.capacity() < sending_.capacity()) std::swap(out, sending_);
-        if (written < out.capacity() / 16) out.shrink(most_kept);
+        if (last_ < out.capacity() / 16) out.shrink(most_kept);
     }
 
     /// A read may have something to say: a new key's confirmation, an alert. It goes at once if nothing is being
@@ -262,6 +268,7 @@ private:
     tls_engine engine_;
     web::byte_buffer sending_{};
     std::size_t encrypted_ = 0; ///< of plain text, and not yet said to be written
+    std::size_t last_ = 0;      ///< how much was encrypted at once
     std::optional<
         asio::basic_waitable_timer<std::chrono::steady_clock, asio::wait_traits<std::chrono::steady_clock>, Executor>>
         pause_{};
