@@ -101,8 +101,8 @@ struct calls {
     }
 
 private:
-    /// The topic is made when the credential is there, for it may say which tenant.
     using build_request = std::function<web::http_request(const pulsar::caller&, const pulsar::topic_name&)>;
+    /// The topic is made when the credential is there, for it may say which tenant.
     static typename Core::make_request on_topic(const core_ptr& core, const std::string& name, scope s,
                                                 pulsar::topic_name& topic, build_request build) {
         return [core, &name, s, &topic, build = std::move(build)](const pulsar::caller& who) {

@@ -88,6 +88,7 @@ public:
         return pulsar::stream_namespace(service_.dialect, s, authority_->tenant(), config_.fabric);
     }
 
+    /// What a call asks, once it is known who asks; or why it cannot be asked. One type: `call` is compiled once.
     using make_request = std::function<std::pair<failure, web::http_request>(const pulsar::caller&)>;
     /// A request that can be made whatever there is.
     static make_request always(web::http_request (*request)(const pulsar::caller&)) {
