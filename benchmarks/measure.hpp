@@ -168,7 +168,7 @@ public:
         until_sample_ = stride();
         return true;
     }
-    void latency(clock::time_point sent, clock::time_point now, std::uint64_t times = 1) noexcept {
+    [[gnu::noinline]] void latency(clock::time_point sent, clock::time_point now, std::uint64_t times = 1) noexcept {
         if (phase_ == measuring) latencies_.add(now - sent, times);
     }
 
@@ -206,10 +206,10 @@ private:
         std::uint64_t messages = 0;
     };
 
-    std::uint64_t stride() const noexcept { return std::max<std::uint64_t>(1, options_.window / 64); }
+    std::uint64_t stride() const noexcept { return std::max<std::uint64_t>(1, options_.window / 16); }
 
     // The clock is looked at once in many messages, for the sake of the fast clients.
-    void look() {
+    [[gnu::noinline]] void look() {
         next_look_ = acknowledged_ + std::max<std::uint64_t>(1, options_.window / 8);
         const auto now = clock::now();
         const bool warm = phase_ == warming;
