@@ -11,6 +11,7 @@
 #include <sys/types.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstddef>
 #include <memory>
@@ -53,7 +54,10 @@ public:
     byte_stream& operator=(const byte_stream&) = delete;
     ~byte_stream() {
         // The peer is told that this is the end (RFC 8446 6.1); whether it can be told is not waited for.
-        if (tls_ && SSL_is_init_finished(tls_.get())) SSL_shutdown(tls_.get());
+        if (tls_ && SSL_is_init_finished(tls_.get())) {
+            SSL_shutdown(tls_.get());
+            flush();
+        }
         tls_.reset();
         if (socket_ >= 0) ::close(socket_);
     }
@@ -77,6 +81,10 @@ public:
             const char* reason = ERR_reason_error_string(ERR_get_error());
             fail(host + ": TLS: " + (reason != nullptr ? reason : "the handshake failed"));
         }
+        // From here on records are gathered, and leave with one call: a call for each is no limit of anything.
+        gathered_ = BIO_new(BIO_s_mem());
+        if (gathered_ == nullptr) fail("OpenSSL has no memory");
+        SSL_set0_wbio(tls_.get(), gathered_);
     }
 
     /// As much as there is and fits. After a read that filled `size` there may be more, of which poll does not know.
@@ -96,15 +104,51 @@ public:
         return static_cast<ssize_t>(taken);
     }
 
+    /// What has been taken may be `pending`; nothing more is taken then, and a call with `size` 0 goes on with it.
     ssize_t write(const char* from, std::size_t size) noexcept {
         if (!tls_) return result(::send(socket_, from, size, MSG_NOSIGNAL));
+        if (pending() && !flush()) return ended;
+        if (size == 0 || pending()) return would_block;
         ERR_clear_error();
-        std::size_t n = 0;
-        const int r = SSL_write_ex(tls_.get(), from, size, &n);
-        return r == 1 ? static_cast<ssize_t>(n) : tls_result(r);
+        std::size_t taken = 0;
+        do {
+            std::size_t n = 0;
+            if (const int r = SSL_write_ex(tls_.get(), from + taken, size - taken, &n); r != 1) {
+                if (taken != 0) break; // what it is, is met again
+                return tls_result(r);
+            }
+            taken += n;
+        } while (gathered_ != nullptr && taken < size && taken < most_gathered);
+        return gathered_ == nullptr || flush() ? static_cast<ssize_t>(taken) : ended;
     }
+    /// Records that the socket has had no room for.
+    bool pending() const noexcept { return gathered_ != nullptr && BIO_ctrl_pending(gathered_) != 0; }
 
 private:
+    static constexpr std::size_t most_gathered = 256u << 10;
+
+    /// As much as there is room for. False: the connection is over.
+    bool flush() noexcept {
+        while (pending()) {
+            char* records = nullptr;
+            const long size = BIO_get_mem_data(gathered_, &records);
+            const ssize_t n = result(::send(socket_, records, static_cast<std::size_t>(size), MSG_NOSIGNAL));
+            if (n == ended) return false;
+            if (n == would_block) return true;
+            if (n == size) {
+                BIO_reset(gathered_);
+                return true;
+            }
+            for (ssize_t left = n; left > 0;) { // a memory BIO has no other way to forget
+                char sink[16384];
+                const int read = BIO_read(gathered_, sink, static_cast<int>(std::min<ssize_t>(left, sizeof sink)));
+                if (read <= 0) return false;
+                left -= read;
+            }
+        }
+        return true;
+    }
+
     void start(SSL_CTX* context) {
         tls_.reset(SSL_new(context));
         if (!tls_ || SSL_set_fd(tls_.get(), socket_) != 1) fail("OpenSSL has no memory");
@@ -120,6 +164,7 @@ private:
 
     int socket_;
     std::unique_ptr<SSL, free_tls> tls_;
+    BIO* gathered_ = nullptr; ///< of `tls_`, which frees it
 };
 
 } // namespace bench

@@ -192,13 +192,14 @@ int main(int argc, char** argv) {
             end = ring.starts[next + count];
             next = (next + count) % ring.size();
         }
-        if (written != end) {
+        if (written != end || stream->pending()) {
             const ssize_t n = stream->write(ring.bytes.data() + written, end - written);
             if (n < 0) bench::fail("the server closed the connection");
             written += static_cast<std::size_t>(n);
         }
         if (!more) {
-            pollfd ready{stream->socket(), static_cast<short>(written != end ? POLLIN | POLLOUT : POLLIN), 0};
+            const bool writes = written != end || stream->pending();
+            pollfd ready{stream->socket(), static_cast<short>(writes ? POLLIN | POLLOUT : POLLIN), 0};
             if (::poll(&ready, 1, -1) < 0) bench::fail("poll");
             if ((ready.revents & ~POLLOUT) == 0) continue;
         }

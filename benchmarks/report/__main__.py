@@ -16,6 +16,7 @@ from results import Results
 
 BEGIN = "<!-- Written by benchmarks/run: do not edit below. -->"
 END = "<!-- Written by benchmarks/run: up to here. -->"  # where something follows
+TIMED = ("throughput", "latency", "threads", "compression", "broker")
 PAGES = {"performance": [part for part in bars.OF_PART if part != "compression"], "compression": ["compression"]}
 
 
@@ -39,14 +40,14 @@ def markdown(loaded):
     for part, r in loaded.items():
         m = r.machine
         out.append(f"### {part.capitalize()}\n")
+        each = f", {m['seconds']} s each" if part in TIMED else ""
         out.append(f"{m['machine']}; {m['system']}; {m['compiler']}; commit {m['commit']}; medians of {m['rounds']}"
-                   f" rounds, {m['seconds']} s each.\n")
+                   f" rounds{each}.\n")
         if part in plot.OF_PART:
             out.append(f"![{part}](performance/{part}.svg)\n")
         found = bars.OF_PART[part](r)
         if found:
-            head = ["", "bar", "measured", ""]
-            out.append(tables.markdown_table(head, [bar.cells() for bar in found]) + "\n")
+            out.append(tables.markdown_table(bars.HEAD, [bar.cells() for bar in found]) + "\n")
         for title, head, body in tables.OF_PART[part](r):
             out.append(f"{title}:\n\n{tables.markdown_table(head, body)}\n")
     return "\n".join(out)
@@ -65,7 +66,7 @@ def main():
         print_part(part, r)
     found = [bar.cells() for part, r in run.items() if part in bars.OF_PART for bar in bars.OF_PART[part](r)]
     if found:
-        print("\n" + tables.text_table(["", "bar", "measured", ""], found))
+        print("\n" + tables.text_table(bars.HEAD, found))
     write_files(options.results, run)
 
     if options.docs:

@@ -20,13 +20,23 @@ class Results:
         return list(dict.fromkeys(tuple(line[m] for m in members) for line in self.lines
                                   if all(m in line for m in members)))
 
+    def values(self, member, **where):
+        """One for each round."""
+        return [line[member] for line in self.lines
+                if member in line and all(line.get(k) == v for k, v in where.items())]
+
     def median(self, member, **where):
         """None if nothing like it was measured."""
-        values = [line[member] for line in self.lines
-                  if member in line and all(line.get(k) == v for k, v in where.items())]
+        values = self.values(member, **where)
         return statistics.median(values) if values else None
 
+    def ratios(self, member, above, below):
+        """Of what was measured in the same round, next to each other: what disturbs the machine for longer than that
+        disturbs both. `above` and `below` say which lines."""
+        a, b = self.values(member, **above), self.values(member, **below)
+        return [x / y for x, y in zip(a, b) if y] if len(a) == len(b) else []  # a peer failed in one of them
+
     def ratio(self, member, above, below):
-        """Of two medians; `above` and `below` say which lines."""
-        a, b = self.median(member, **above), self.median(member, **below)
-        return a / b if a is not None and b else None
+        """The median of `ratios`."""
+        found = self.ratios(member, above, below)
+        return statistics.median(found) if found else None

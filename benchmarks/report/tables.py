@@ -30,9 +30,8 @@ def rates(r):
             def shown(member, form="{:.1f}", mode=mode):
                 return number(r.median(member, mode=mode, **row), form)
 
-            def times(peer, rate=rate):
-                other = r.median("msgs_per_s", mode=peer, **row)
-                return number(rate / other if other else None, "{:.2f}")
+            def times(peer, mode=mode):
+                return number(r.ratio("msgs_per_s", {"mode": mode, **row}, {"mode": peer, **row}), "{:.2f}")
 
             body.append([mode, f"{rate:.0f}", shown("cpu_ns_per_msg"), shown("p50_us"), shown("p99_us"),
                          shown("p999_us"), shown("allocs_per_msg", "{:.4f}"), shown("bytes_per_msg"),
@@ -43,13 +42,12 @@ def rates(r):
 
 
 def threads(r):
-    one = r.median("msgs_per_s", threads=1)
     body = []
     for (n,) in r.keys("threads"):
         rate = r.median("msgs_per_s", threads=n)
         body.append([str(n), f"{rate:.0f}", number(r.median("cpu_ns_per_msg", threads=n)),
                      number(r.median("p50_us", threads=n)), number(r.median("p99_us", threads=n)),
-                     number(rate / one if one else None, "{:.2f}")])
+                     number(r.ratio("msgs_per_s", {"threads": n}, {"threads": 1}), "{:.2f}")])
     yield "push by N threads on one producer", ["threads", "msg/s", "CPU ns/msg", "p50 us", "p99 us", "x 1 thread"], body
 
 

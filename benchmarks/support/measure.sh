@@ -32,7 +32,8 @@ machine() {
     model=$(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1)
     system="$(. /etc/os-release && echo "$PRETTY_NAME"), Linux $(uname -r)"
     compiler=$(${CXX:-c++} --version | head -n 1)
-    commit=$(git -C "$top" describe --always --dirty 2>/dev/null || echo unknown)
+    commit=$(git -C "$top" describe --always 2>/dev/null || echo unknown)
+    git -C "$top" diff --quiet HEAD -- . ':!docs' 2>/dev/null || commit+=-dirty # what a run writes is no change
     keep "{\"machine\":\"$(nproc) cores, ${model:-unknown}\",\"system\":\"$system\",\"compiler\":\"$compiler\",\
 \"commit\":\"$commit\",\"rounds\":$rounds,\"seconds\":$seconds}"
 }

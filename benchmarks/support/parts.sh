@@ -55,8 +55,11 @@ part_connect() {
 
 part_memory() {
     start_sink
-    measure bench_memory --url "$plain_url" --producers 10000
-    measure bench_memory --url "$tls_url" --ca "$ca_file" --producers 1000
+    local round
+    for ((round = 0; round < rounds; ++round)); do
+        measure bench_memory --url "$plain_url" --producers 10000
+        measure bench_memory --url "$tls_url" --ca "$ca_file" --producers 1000
+    done
 }
 
 part_compile() {

@@ -166,7 +166,8 @@ func main() {
 	ctx := context.Background()
 	socket := open(ctx)
 	payload := makePayload(*size)
-	stride := max(1, *window/64)
+	stride := max(1, *window/16) // of the latencies that are sampled
+	between := max(1, *window/8) // two looks at the clock
 	room := make(chan struct{}, *window) // one in it for each message unanswered
 	var stop atomic.Bool
 	var mutex sync.Mutex
@@ -225,7 +226,7 @@ func main() {
 		if m.now == measuring && !when.IsZero() {
 			m.latencies = append(m.latencies, float64(time.Since(when).Nanoseconds())/1000)
 		}
-		if m.acknowledged%int64(stride) == 0 {
+		if m.acknowledged%int64(between) == 0 {
 			m.look()
 		}
 	}

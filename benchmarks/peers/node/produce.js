@@ -53,7 +53,8 @@ async function main() {
     const socket = new WebSocket((tls ? "wss://" : "ws://") + url.host + path, { perMessageDeflate: false, ...trust });
     const payload = makePayload(options.payload);
     const sent = new Map(); // context -> when, of some; else 0
-    const stride = Math.max(1, Math.floor(options.window / 64));
+    const stride = Math.max(1, Math.floor(options.window / 16)); // of the latencies that are sampled
+    const between = Math.max(1, Math.floor(options.window / 8)); // two looks at the clock
     const latencies = [];
     let context = 0, acknowledged = 0, phase = "warming";
     let begin, end, warmFrom;
@@ -93,7 +94,7 @@ async function main() {
         sent.delete(number);
         ++acknowledged;
         if (when && phase === "measuring") latencies.push(Number(process.hrtime.bigint() - when) / 1000);
-        if (acknowledged % stride === 0) look();
+        if (acknowledged % between === 0) look();
         refill();
     });
     socket.on("error", (e) => {

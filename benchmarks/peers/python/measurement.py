@@ -31,7 +31,8 @@ class Measurement:
     def __init__(self, options):
         self.options, self.phase, self.acknowledged = options, "warming", 0
         self.since, self.latencies = self.edge(), []
-        self.stride = max(1, options.window // 64)
+        self.stride = max(1, options.window // 16)  # of the latencies that are sampled
+        self.between = max(1, options.window // 8)  # two looks at the clock
 
     @staticmethod
     def now():
@@ -44,7 +45,7 @@ class Measurement:
         self.acknowledged += 1
         if sent and self.phase == "measuring":
             self.latencies.append((time.perf_counter() - sent) * 1e6)
-        if self.acknowledged % self.stride == 0:
+        if self.acknowledged % self.between == 0:
             self.look()
 
     def look(self):

@@ -94,7 +94,7 @@ public:
 
     /// Gives the ring back when nothing is in it.
     void shrink() noexcept {
-        if (!empty() || capacity_ <= 256) return;
+        if (!empty()) return;
         slots_.reset();
         capacity_ = 0;
     }

@@ -155,7 +155,8 @@ struct Edge {
 struct Measurement {
     messages: u64,
     seconds: Duration,
-    stride: u64,
+    stride: u64,  // of the latencies that are sampled
+    between: u64, // two looks at the clock
     phase: Phase,
     acknowledged: u64,
     begin: Edge,
@@ -169,7 +170,8 @@ impl Measurement {
         Measurement {
             messages: o.messages,
             seconds: Duration::from_secs(o.seconds),
-            stride: std::cmp::max(1, o.window as u64 / 64),
+            stride: std::cmp::max(1, o.window as u64 / 16),
+            between: std::cmp::max(1, o.window as u64 / 8),
             phase: Phase::Warming,
             acknowledged: 0,
             begin: now,
@@ -183,7 +185,7 @@ impl Measurement {
         if let (Some(t), Phase::Measuring) = (sent, self.phase) {
             self.latencies.push(t.elapsed().as_secs_f64() * 1e6);
         }
-        if self.acknowledged % self.stride == 0 {
+        if self.acknowledged % self.between == 0 {
             self.look();
         }
     }
