@@ -168,6 +168,7 @@ public:
         until_sample_ = stride();
         return true;
     }
+    /// Not inlined, like `look`: both are for one message in many, and all would carry their registers.
     [[gnu::noinline]] void latency(clock::time_point sent, clock::time_point now, std::uint64_t times = 1) noexcept {
         if (phase_ == measuring) latencies_.add(now - sent, times);
     }

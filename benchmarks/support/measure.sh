@@ -32,8 +32,11 @@ machine() {
     model=$(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1)
     system="$(. /etc/os-release && echo "$PRETTY_NAME"), Linux $(uname -r)"
     compiler=$(${CXX:-c++} --version | head -n 1)
-    commit=$(git -C "$top" describe --always 2>/dev/null || echo unknown)
-    git -C "$top" diff --quiet HEAD -- . ':!docs' 2>/dev/null || commit+=-dirty # what a run writes is no change
+    commit=unknown
+    if git -C "$top" rev-parse --git-dir >/dev/null 2>&1; then
+        commit=$(git -C "$top" describe --always)
+        git -C "$top" diff --quiet HEAD -- . ':!docs' || commit+=-dirty # what a run writes is no change
+    fi
     keep "{\"machine\":\"$(nproc) cores, ${model:-unknown}\",\"system\":\"$system\",\"compiler\":\"$compiler\",\
 \"commit\":\"$commit\",\"rounds\":$rounds,\"seconds\":$seconds}"
 }

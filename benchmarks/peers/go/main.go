@@ -166,8 +166,8 @@ func main() {
 	ctx := context.Background()
 	socket := open(ctx)
 	payload := makePayload(*size)
-	stride := max(1, *window/16) // of the latencies that are sampled
-	between := max(1, *window/8) // two looks at the clock
+	stride := max(1, *window/16)         // of the latencies that are sampled
+	between := max(1, *window/8)         // two looks at the clock
 	room := make(chan struct{}, *window) // one in it for each message unanswered
 	var stop atomic.Bool
 	var mutex sync.Mutex
